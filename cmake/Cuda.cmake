@@ -1,0 +1,21 @@
+# DREAMFUSION_CUDA=AUTO|ON|OFF decides whether the CUDA kernels in src/ops/cuda are compiled. Tensors go to a GPU
+# through LibTorch in any case; without kernels an op takes its reference path there.
+set(DREAMFUSION_WITH_CUDA OFF)
+if(NOT DREAMFUSION_CUDA MATCHES "^(AUTO|ON|OFF)$")
+  message(FATAL_ERROR "DREAMFUSION_CUDA=${DREAMFUSION_CUDA}: expected AUTO, ON or OFF")
+endif()
+if(NOT DREAMFUSION_CUDA STREQUAL "OFF")
+  include(CheckLanguage)
+  check_language(CUDA)
+  if(CMAKE_CUDA_COMPILER)
+    set(DREAMFUSION_WITH_CUDA ON)
+  elseif(DREAMFUSION_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "DREAMFUSION_CUDA=ON, but no CUDA compiler was found.\n"
+      "  fix: put nvcc on PATH or set CUDACXX, or configure with -DDREAMFUSION_CUDA=AUTO")
+  endif()
+endif()
+if(DREAMFUSION_WITH_CUDA)
+  message(STATUS "CUDA kernels: yes (${CMAKE_CUDA_COMPILER})")
+else()
+  message(STATUS "CUDA kernels: no (DREAMFUSION_CUDA=${DREAMFUSION_CUDA}, compiler ${CMAKE_CUDA_COMPILER})")
+endif()

@@ -1,0 +1,25 @@
+# The small libraries, all from the distribution (scripts/setup.sh names the packages).
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(cxxopts 3.1 REQUIRED)
+
+# stb has no CMake package: header-only, each implementation is compiled in exactly one source of the io module.
+find_path(STB_INCLUDE stb_image_write.h PATH_SUFFIXES stb REQUIRED)
+add_library(Stb::stb INTERFACE IMPORTED)
+target_include_directories(Stb::stb SYSTEM INTERFACE ${STB_INCLUDE})
+
+find_path(WEBP_INCLUDE webp/mux.h REQUIRED)
+find_library(WEBP_LIBRARY webp REQUIRED)
+find_library(WEBPMUX_LIBRARY webpmux REQUIRED)
+add_library(WebP::webpmux INTERFACE IMPORTED)
+target_include_directories(WebP::webpmux SYSTEM INTERFACE ${WEBP_INCLUDE})
+target_link_libraries(WebP::webpmux INTERFACE ${WEBPMUX_LIBRARY} ${WEBP_LIBRARY})
+
+if(DREAMFUSION_TESTS)
+  find_package(GTest REQUIRED)
+  find_path(TINYOBJ_INCLUDE tiny_obj_loader.h REQUIRED)
+  find_library(TINYOBJ_LIBRARY tinyobjloader REQUIRED)
+  add_library(TinyObj::tinyobj INTERFACE IMPORTED)
+  target_include_directories(TinyObj::tinyobj SYSTEM INTERFACE ${TINYOBJ_INCLUDE})
+  target_link_libraries(TinyObj::tinyobj INTERFACE ${TINYOBJ_LIBRARY})
+endif()

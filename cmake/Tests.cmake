@@ -1,0 +1,38 @@
+# One test executable per module from tests/<module>/*_test.cpp, run by ctest one GoogleTest case at a time.
+include(GoogleTest)
+add_library(dreamfusion_testing INTERFACE)
+target_include_directories(dreamfusion_testing INTERFACE ${CMAKE_SOURCE_DIR}/tests)
+target_compile_definitions(dreamfusion_testing INTERFACE
+  DREAMFUSION_SOURCE_DIR="${CMAKE_SOURCE_DIR}" DREAMFUSION_BINARY="$<TARGET_FILE:dreamfusion>")
+target_link_libraries(dreamfusion_testing INTERFACE GTest::gtest GTest::gtest_main dreamfusion_warnings)
+
+foreach(module IN LISTS DREAMFUSION_MODULES)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${module}/*_test.cpp)
+  if(sources)
+    add_executable(${module}_tests ${sources})
+    target_link_libraries(${module}_tests PRIVATE dreamfusion_${module} dreamfusion_testing)
+    target_include_directories(${module}_tests PRIVATE ${CMAKE_SOURCE_DIR}/src/${module})
+    gtest_discover_tests(${module}_tests TEST_PREFIX "${module}." DISCOVERY_TIMEOUT 60
+      PROPERTIES LABELS unit TIMEOUT 300)
+  endif()
+endforeach()
+if(TARGET mesh_tests)
+  target_link_libraries(mesh_tests PRIVATE TinyObj::tinyobj)
+endif()
+if(TARGET app_tests)  # these run the real executable
+  add_dependencies(app_tests dreamfusion)
+endif()
+
+add_test(NAME architecture.includes
+  COMMAND ${CMAKE_COMMAND} -DSOURCE_DIR=${CMAKE_SOURCE_DIR} -DBINARY_DIR=${CMAKE_BINARY_DIR}
+          -P ${CMAKE_SOURCE_DIR}/cmake/CheckIncludes.cmake)
+if(EXISTS ${CMAKE_SOURCE_DIR}/tests/scripts/setup_test.sh)
+  add_test(NAME scripts.setup COMMAND bash ${CMAKE_SOURCE_DIR}/tests/scripts/setup_test.sh)
+endif()
+
+# What CheckIncludes.cmake reads: the same lists that built the targets.
+set(_graph "")
+foreach(module IN LISTS DREAMFUSION_MODULES)
+  string(APPEND _graph "set(DEPENDS_${module} \"${DREAMFUSION_DEPENDS_${module}}\")\n")
+endforeach()
+file(WRITE ${CMAKE_BINARY_DIR}/module_graph.cmake "set(MODULES \"${DREAMFUSION_MODULES}\")\n${_graph}")

@@ -1,0 +1,32 @@
+#pragma once
+/// A triangle mesh in world coordinates (z up). Legend: V vertices, T triangles.
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace dreamfusion {
+
+struct Mesh {
+  std::vector<std::array<float, 3>> positions;       ///< V points, world units
+  std::vector<std::array<float, 3>> normals;         ///< V unit vectors that point outwards; empty = none
+  std::vector<std::array<float, 3>> colors;          ///< V RGB in [0, 1]; empty = none
+  std::vector<std::array<std::uint32_t, 3>> triangles;  ///< T vertex indices, counter-clockwise seen from outside
+};
+
+/// What is true of a mesh's shape.
+struct MeshReport {
+  std::int64_t vertices = 0, triangles = 0;
+  std::int64_t components = 0;        ///< connected pieces
+  bool closed = false;                ///< every edge has exactly two triangles, once in each direction
+  std::int64_t euler_characteristic = 0;  ///< V − E + T; 2 for a sphere
+  double area = 0.0;                  ///< world units²
+  double volume = 0.0;                ///< world units³; positive where the triangles face outwards
+  std::array<float, 3> low{}, high{};  ///< bounding box
+};
+MeshReport inspect_mesh(const Mesh& mesh);
+
+/// Drops connected pieces whose area is below `min_share` of the largest piece's; unused vertices go as well.
+Mesh drop_small_components(const Mesh& mesh, double min_share);
+
+}  // namespace dreamfusion

@@ -1,0 +1,49 @@
+#pragma once
+/// From rays to pixels through a field. Legend: R rays, N samples.
+#include <ATen/core/Tensor.h>
+
+#include "dreamfusion/config/config.h"
+#include "dreamfusion/field/field.h"
+#include "dreamfusion/ops/march_rays.h"
+#include "dreamfusion/render/background.h"
+#include "dreamfusion/render/camera.h"
+#include "dreamfusion/render/occupancy_grid.h"
+#include "dreamfusion/render/shading.h"
+
+namespace dreamfusion {
+
+/// How one view is rendered.
+struct ViewOptions {
+  Lighting lighting;
+  bool normals = false;       ///< also when the shading does not need them
+  std::int64_t samples_per_ray = 64;
+  at::Tensor jitter;          ///< [R] in [0, 1), or undefined: samples in the middle of their steps
+};
+
+/// A rendered view; everything differentiable with respect to the field and the background.
+struct RenderedView {
+  at::Tensor color;    ///< [R, 3] over the background, in [0, 1]
+  at::Tensor opacity;  ///< [R] Σ w
+  at::Tensor depth;    ///< [R] Σ w·t, world units (0 where nothing is)
+  at::Tensor normal;   ///< [R, 3] Σ w·n; undefined unless computed
+  at::Tensor weights;  ///< [N]
+  at::Tensor sample_normals;     ///< [N, 3]; undefined unless computed
+  at::Tensor sample_directions;  ///< [N, 3] ray direction of each sample (camera → scene); undefined unless normals are
+  ops::PackedSamples samples;
+};
+
+/// Renders the rays of one view. `grid` may be null (no skipping).
+RenderedView render_view(const Field& field, const Background& background, const OccupancyGrid* grid, const Rays& rays,
+                         const ViewOptions& options);
+
+/// The finished images of a camera, without gradients, in chunks of bounded memory.
+struct ViewImages {
+  at::Tensor color;    ///< [H, W, 3]
+  at::Tensor normal;   ///< [H, W, 3] world normal mapped to (n + 1)/2, gray 0.5 where nothing is
+  at::Tensor opacity;  ///< [H, W, 1]
+  at::Tensor depth;    ///< [H, W, 1] Σ w·t / Σ w, world units; 0 where nothing is
+};
+ViewImages render_images(const Field& field, const Background& background, const OccupancyGrid* grid,
+                         const Camera& camera, std::int64_t height, std::int64_t width, const ViewOptions& options);
+
+}  // namespace dreamfusion

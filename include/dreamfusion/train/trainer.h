@@ -1,0 +1,73 @@
+#pragma once
+/// The optimisation of one object.
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dreamfusion/config/config.h"
+#include "dreamfusion/guidance/diffusion_prior.h"
+#include "dreamfusion/guidance/score_distillation.h"
+#include "dreamfusion/guidance/view_prompts.h"
+#include "dreamfusion/render/volume_renderer.h"
+#include "dreamfusion/train/checkpoint.h"
+#include "dreamfusion/train/optimizer.h"
+#include "dreamfusion/train/scene.h"
+#include "dreamfusion/train/watchdog.h"
+
+namespace dreamfusion {
+
+/// What one step did; a line of metrics.jsonl.
+struct StepReport {
+  std::int64_t step = 0;  ///< steps done, this one included
+  double loss_orient = 0, loss_opacity = 0, loss_entropy = 0;  ///< before their weights
+  double gradient_rms = 0;       ///< of the SDS gradient
+  double mean_opacity = 0;
+  double samples_per_ray = 0;
+  double timestep = 0;           ///< mean t of the views
+  std::int64_t resolution = 0;   ///< of the renders [pixels]
+  std::string to_json() const;
+};
+
+/// Sample cameras and lights → render → distil → regularise → backward → step.
+class Trainer {
+ public:
+  /// @param prior must outlive the trainer
+  Trainer(const Config& config, DiffusionPrior& prior);
+
+  /// One optimisation step. @throws UserError (ExitCode::kDiverged) from the watchdog.
+  StepReport step();
+  std::int64_t steps_done() const { return step_; }
+  bool finished() const { return step_ >= config_.iterations; }
+
+  /// The state to go on from, copied to the CPU.
+  Checkpoint checkpoint() const;
+  /// Continues from a checkpoint of a run with the same field and optimiser. @throws UserError when it does not fit.
+  void restore(const Checkpoint& checkpoint, const std::string& origin);
+
+  const Scene& scene() const { return scene_; }
+
+ private:
+  /// The views of one step, rendered.
+  struct Batch {
+    std::vector<Camera> cameras;
+    std::vector<RenderedView> views;
+    at::Tensor image;        // [B, 3, H, W] in [0, 1]
+    std::int64_t resolution = 0;
+  };
+  Batch render_batch() const;
+  RenderedView render_training_view(const Camera& camera, std::int64_t view, std::int64_t resolution, bool normals) const;
+  at::Tensor regularisers(const Batch& batch, StepReport& report) const;
+  double scheduled(const ScheduledValue& value) const { return value.at(step_, config_.iterations); }
+
+  Config config_;
+  DiffusionPrior& prior_;
+  Scene scene_;
+  std::unique_ptr<Optimizer> optimizer_;
+  ViewPrompts prompts_;
+  ScoreDistillation distillation_;
+  Watchdog watchdog_;
+  std::int64_t step_ = 0;
+};
+
+}  // namespace dreamfusion
