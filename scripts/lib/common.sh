@@ -86,8 +86,7 @@ run_step() {
 
 open_log() {
   if ! { mkdir -p "$(dirname "$1")" && : >"$1"; } 2>/dev/null; then
-    fail "cannot write $1" \
-      "If an earlier run as root made the folder: sudo chown -R \"\$USER\" '$DREAMFUSION_ROOT/build'"
+    fail "cannot write $1" "$(ownership_hint "$DREAMFUSION_ROOT/build")"
   fi
 }
 
@@ -133,10 +132,14 @@ job_count() {
   printf '%s' "$((jobs < cores ? jobs : cores))"
 }
 
+ownership_hint() {
+  printf '%s' "Is the disk full? If an earlier run as root made the folder: sudo chown -R \"\$(id -un)\" '$1'"
+}
+
 # take_lock FILE: one set-up or build at a time in one place; the lock goes with the process that holds it.
 take_lock() {
   command -v flock >/dev/null || return 0
-  { exec 9>"$1"; } 2>/dev/null || fail "cannot write $1" "Is the folder another user's, or the disk full?"
+  { exec 9>"$1"; } 2>/dev/null || fail "cannot write $1" "$(ownership_hint "$(dirname "$1")")"
   if ! flock -n 9; then
     say "waiting for another run that works in $(dirname "$1") ..."
     flock 9
