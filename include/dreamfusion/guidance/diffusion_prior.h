@@ -22,6 +22,9 @@ struct Conditioning {
 struct EncodedText {
   at::Tensor context;  ///< [B, L, D]
   std::vector<std::string> unknown_words;
+  std::size_t word_count = 0;       ///< words of the longest text, as the tokenizer counts them
+  std::size_t dropped_words = 0;    ///< how many of them did not fit
+  std::size_t vocabulary_size = 0;  ///< words that the encoder tells apart
 };
 
 /// Everything runs without gradients except encode_image.

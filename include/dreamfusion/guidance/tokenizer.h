@@ -11,6 +11,7 @@ namespace dreamfusion {
 struct Tokens {
   std::vector<std::int64_t> ids;           ///< exactly context_length, padded
   std::vector<std::string> unknown_words;  ///< words that the vocabulary does not have, in order, without repetition
+  std::size_t word_count = 0;              ///< words of the text, with those that did not fit
   std::size_t dropped_words = 0;           ///< how many did not fit
 };
 
@@ -19,6 +20,7 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
   virtual Tokens encode(const std::string& text) const = 0;
+  virtual std::size_t vocabulary_size() const = 0;
 };
 
 /// The tokenizer that the pack names, with the files that the pack carries.

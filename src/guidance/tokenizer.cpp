@@ -1,0 +1,82 @@
+#include "dreamfusion/guidance/tokenizer.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "dreamfusion/core/error.h"
+#include "dreamfusion/core/text.h"
+#include "dreamfusion/io/files.h"
+#include "json_node.h"
+
+namespace dreamfusion {
+namespace {
+
+void replace_all(std::string& text, std::string_view from, std::string_view to) {
+  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
+}
+
+/// Words as the prior's training split them: Unicode lower-case, then runs of ASCII letters and digits. Only two characters
+/// outside ASCII have a lower case with an ASCII letter: the Kelvin sign (k) and the dotted capital I (i and a combining dot).
+std::vector<std::string> split_like_training(std::string text) {
+  replace_all(text, "\u212A", "k");
+  replace_all(text, "\u0130", "i\u0307");
+  return split_words(text);
+}
+
+class WordsTokenizer final : public Tokenizer {
+ public:
+  WordsTokenizer(const std::vector<std::string>& words, const PriorManifest& manifest)
+      : length_(static_cast<std::size_t>(manifest.context_length)), pad_(manifest.pad_id), unknown_(manifest.unknown_id) {
+    for (std::size_t i = 0; i < words.size(); ++i) ids_.emplace(words[i], static_cast<std::int64_t>(i));
+  }
+
+  Tokens encode(const std::string& text) const override {
+    const std::vector<std::string> words = split_like_training(text);
+    Tokens tokens;
+    tokens.word_count = words.size();
+    tokens.dropped_words = words.size() - std::min(words.size(), length_);
+    for (const std::string& word : words) {
+      const auto found = ids_.find(word);
+      if (tokens.ids.size() < length_) tokens.ids.push_back(found == ids_.end() ? unknown_ : found->second);
+      std::vector<std::string>& unknown = tokens.unknown_words;
+      if (found == ids_.end() && std::find(unknown.begin(), unknown.end(), word) == unknown.end()) unknown.push_back(word);
+    }
+    tokens.ids.resize(length_, pad_);
+    return tokens;
+  }
+
+  std::size_t vocabulary_size() const override { return ids_.size(); }
+
+ private:
+  std::unordered_map<std::string, std::int64_t> ids_;
+  std::size_t length_;
+  std::int64_t pad_, unknown_;
+};
+
+std::vector<std::string> read_vocabulary(const PriorPack& pack) {
+  const PriorManifest& manifest = pack.manifest();
+  const std::string path = (pack.folder() / manifest.vocabulary_file).string();
+  const nlohmann::json json = parse_json_file(read_file(path), path);
+  Problems problems;
+  const JsonNode node = JsonNode(json, problems).at("words");
+  std::vector<std::string> words = node.texts();
+  const auto count = static_cast<std::int64_t>(words.size());
+  if (problems.empty() && (manifest.pad_id >= count || manifest.unknown_id >= count))
+    node.complain("more words than pad_id and unknown_id", std::to_string(count));
+  std::vector<std::string> sorted = words;
+  std::sort(sorted.begin(), sorted.end());
+  const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
+  if (problems.empty() && twice != sorted.end()) node.complain("each word once", "\"" + *twice + "\" twice");
+  if (!problems.empty())
+    throw UserError({.what = "the prior's vocabulary is not usable", .where = path, .found = list_problems(problems),
+                     .fix = "export the pack again"});
+  return words;
+}
+
+}  // namespace
+
+std::unique_ptr<Tokenizer> make_tokenizer(const PriorPack& pack) {
+  return std::make_unique<WordsTokenizer>(read_vocabulary(pack), pack.manifest());
+}
+
+}  // namespace dreamfusion

@@ -1,0 +1,97 @@
+#include "torchscript_module.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/isfinite.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/serialization/import.h>
+
+#include <sstream>
+
+#include "dreamfusion/core/error.h"
+
+namespace dreamfusion {
+namespace {
+
+constexpr const char* kExportAgain = "export the pack again with a PyTorch that is not newer than LibTorch 2.11 (`dreamfusion prior verify` checks a pack)";
+
+/// The one line of a LibTorch message that says why: after "RuntimeError: " if the interpreter failed, else the first.
+std::string explain(const std::exception& error) {
+  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
+  const std::string text = torch_error != nullptr ? torch_error->what_without_backtrace() : error.what();
+  std::istringstream lines(text);
+  std::string line, first;
+  while (std::getline(lines, line)) {
+    const std::size_t start = line.find("RuntimeError: ");
+    if (start != std::string::npos) return line.substr(start + 14);
+    if (first.empty()) first = line.substr(std::min(line.size(), line.find_first_not_of(' ')));
+  }
+  return first;
+}
+
+std::string shape_text(c10::IntArrayRef shape) {
+  std::ostringstream text;
+  text << shape;
+  return text.str();
+}
+
+}  // namespace
+
+struct TorchScriptModule::Impl {
+  torch::jit::Module module;
+  std::string file;
+
+  UserError fault(const std::string& what, const std::string& found) const {
+    return UserError({.what = what, .where = file, .found = found, .fix = kExportAgain});
+  }
+};
+
+TorchScriptModule::TorchScriptModule(const std::filesystem::path& file, c10::Device device) : impl_(std::make_unique<Impl>()) {
+  impl_->file = file.string();
+  try {
+    impl_->module = torch::jit::load(impl_->file, device);
+    impl_->module.eval();
+  } catch (const std::exception& error) {
+    throw impl_->fault("a module of the prior pack cannot be loaded as TorchScript", explain(error));
+  }
+}
+
+TorchScriptModule::~TorchScriptModule() = default;
+TorchScriptModule::TorchScriptModule(TorchScriptModule&&) noexcept = default;
+
+std::vector<at::Tensor> TorchScriptModule::run(const std::vector<at::Tensor>& inputs) {
+  // Not inference mode: its tensors may not take part in a graph later, and the outputs become constants of the caller's graph.
+  const at::NoGradGuard no_grad;
+  c10::IValue result;
+  try {
+    result = impl_->module.forward({inputs.begin(), inputs.end()});
+  } catch (const c10::OutOfMemoryError& error) {
+    throw UserError({.what = "not enough memory to run the prior", .where = impl_->file, .found = explain(error),
+                     .fix = "close other programs, use a smaller batch (train.batch_size), or another device (--device)"});
+  } catch (const std::exception& error) {
+    throw impl_->fault("a module of the prior pack failed", explain(error));
+  }
+  if (result.isTensor()) return {result.toTensor()};
+  std::vector<at::Tensor> outputs;
+  if (result.isTuple())
+    for (const c10::IValue& element : result.toTupleRef().elements())
+      if (element.isTensor()) outputs.push_back(element.toTensor());
+  if (outputs.empty()) throw impl_->fault("a module of the prior pack answered with no tensor", result.tagKind());
+  return outputs;
+}
+
+void TorchScriptModule::probe(const std::vector<at::Tensor>& inputs, const std::vector<ExpectedOutput>& expected) {
+  const std::vector<at::Tensor> outputs = run(inputs);
+  const std::string what = "a module of the prior pack does not answer as prior.json says";
+  if (outputs.size() != expected.size())
+    throw impl_->fault(what, std::to_string(outputs.size()) + " outputs, expected " + std::to_string(expected.size()));
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const at::Tensor& output = outputs[i];
+    if (output.scalar_type() != at::kFloat || output.sizes() != expected[i].shape)
+      throw impl_->fault(what, expected[i].name + ": " + c10::toString(output.scalar_type()) + " " + shape_text(output.sizes()) +
+                                   ", expected Float " + shape_text(expected[i].shape));
+    if (!at::isfinite(output).all().item<bool>())
+      throw impl_->fault(what, expected[i].name + ": not a number or infinite in answer to a plain input");
+  }
+}
+
+}  // namespace dreamfusion
