@@ -92,7 +92,8 @@ void load_torch_cuda(GpuState& state) {
     state.names.resize(static_cast<std::size_t>(usable), "NVIDIA GPU");
     return;
   }
-  state.obstacle = "LibTorch cannot use the GPU (" + state.names.front() + "): the NVIDIA driver may be older than CUDA 13 wants";
+  state.obstacle =
+      "LibTorch cannot use the GPU (" + state.names.front() + "): the NVIDIA driver may be older than CUDA 13 wants";
   state.fix = "install a driver of version 580 or newer, or use --device cpu";
   state.names.clear();
 }

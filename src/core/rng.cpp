@@ -54,8 +54,9 @@ Rng::Rng(std::uint64_t seed, std::uint64_t step, RandomPurpose purpose, std::uin
 }
 
 void Rng::refill() {
-  words_ = philox4x32({block_, static_cast<std::uint32_t>(step_), static_cast<std::uint32_t>(step_ >> 32), purpose_and_rank_},
-                      key_);
+  const auto step_low = static_cast<std::uint32_t>(step_);
+  const auto step_high = static_cast<std::uint32_t>(step_ >> 32);
+  words_ = philox4x32({block_, step_low, step_high, purpose_and_rank_}, key_);
   ++block_;
   TORCH_CHECK(block_ != 0, "Rng: this stream is used up (2^34 words)");
   next_word_ = 0;
