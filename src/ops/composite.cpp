@@ -1,0 +1,112 @@
+#include "dreamfusion/ops/composite.h"
+
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <string>
+
+#include "cpu/composite_cpu.h"
+#include "double_backward.h"
+#include "dreamfusion/core/tensor_check.h"
+
+namespace dreamfusion::ops {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+/// Kernels trust the offsets with their memory.
+void check_offsets(const at::Tensor& ray_offsets, std::int64_t samples, const char* op) {
+  check_shape(ray_offsets, std::string(op) + ".ray_offsets", {kAny});
+  TORCH_CHECK(ray_offsets.scalar_type() == at::kLong, op, ".ray_offsets: expected int64, got ", ray_offsets.scalar_type());
+  TORCH_CHECK(ray_offsets.numel() > 0, op, ".ray_offsets: expected [R + 1], got [0]");
+  if (!ray_offsets.device().is_cpu()) return;
+  const at::Tensor contiguous = ray_offsets.contiguous();
+  const std::int64_t* offsets = contiguous.const_data_ptr<std::int64_t>();
+  const std::int64_t rays = contiguous.numel() - 1;
+  TORCH_CHECK(offsets[0] == 0 && offsets[rays] == samples, op, ".ray_offsets: expected 0 … ", samples, " (the samples), got ",
+              offsets[0], " … ", offsets[rays]);
+  for (std::int64_t ray = 0; ray < rays; ++ray) {
+    TORCH_CHECK(offsets[ray] <= offsets[ray + 1], op, ".ray_offsets: falls at ray ", ray, ": ", offsets[ray], " > ",
+                offsets[ray + 1]);
+  }
+}
+
+void check_alike(const at::Tensor& a, const at::Tensor& b, const char* names) {
+  TORCH_CHECK(a.scalar_type() == b.scalar_type() && a.device() == b.device(), names, ": expected one type and device, got ",
+              a.toString(), " on ", a.device(), " and ", b.toString(), " on ", b.device());
+}
+
+class RenderWeights : public torch::autograd::Function<RenderWeights> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& sigma, const at::Tensor& delta,
+                            const at::Tensor& ray_offsets) {
+    at::Tensor weights = cpu::render_weights_forward(sigma.contiguous(), delta.contiguous(), ray_offsets.contiguous());
+    context->save_for_backward({sigma, delta, ray_offsets, weights});
+    return weights;
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list grad_outputs) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &sigma = saved[0], &delta = saved[1], &ray_offsets = saved[2], &weights = saved[3];
+    if (at::GradMode::is_enabled()) {
+      variable_list grads = differentiable_backward(*context, {sigma, delta}, grad_outputs, [&] {
+        return reference::render_weights(sigma, delta, ray_offsets);
+      });
+      grads.resize(3);
+      return grads;
+    }
+    return {cpu::render_weights_backward(grad_outputs[0].contiguous(), sigma.contiguous(), delta.contiguous(),
+                                         ray_offsets.contiguous(), weights),
+            at::Tensor(), at::Tensor()};
+  }
+};
+
+class Accumulate : public torch::autograd::Function<Accumulate> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& weights, const at::Tensor& values,
+                            const at::Tensor& ray_offsets) {
+    context->save_for_backward({weights, values, ray_offsets});
+    return cpu::accumulate_forward(weights.contiguous(), values.contiguous(), ray_offsets.contiguous());
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list grad_outputs) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &weights = saved[0], &values = saved[1], &ray_offsets = saved[2];
+    if (at::GradMode::is_enabled()) {
+      variable_list grads = differentiable_backward(*context, {weights, values}, grad_outputs, [&] {
+        return reference::accumulate(weights, values, ray_offsets);
+      });
+      grads.resize(3);
+      return grads;
+    }
+    const auto grads = cpu::accumulate_backward(grad_outputs[0].contiguous(), weights.contiguous(), values.contiguous(),
+                                                ray_offsets.contiguous(),
+                                                {context->needs_input_grad(0), context->needs_input_grad(1)});
+    return {grads.weights, grads.values, at::Tensor()};
+  }
+};
+
+}  // namespace
+
+at::Tensor render_weights(const at::Tensor& sigma, const at::Tensor& delta, const at::Tensor& ray_offsets) {
+  check_float(sigma, "render_weights.sigma", {kAny});
+  check_float(delta, "render_weights.delta", {sigma.size(0)});
+  check_alike(sigma, delta, "render_weights: sigma, delta");
+  check_offsets(ray_offsets, sigma.size(0), "render_weights");
+  // Interval lengths come from the ray march, which has no gradient.
+  const at::Tensor length = delta.detach();
+  if (!sigma.device().is_cpu()) return reference::render_weights(sigma, length, ray_offsets);
+  return RenderWeights::apply(sigma, length, ray_offsets);
+}
+
+at::Tensor accumulate(const at::Tensor& weights, const at::Tensor& values, const at::Tensor& ray_offsets) {
+  check_float(weights, "accumulate.weights", {kAny});
+  check_float(values, "accumulate.values", {weights.size(0), kAny});
+  check_alike(weights, values, "accumulate: weights, values");
+  check_offsets(ray_offsets, weights.size(0), "accumulate");
+  if (!weights.device().is_cpu()) return reference::accumulate(weights, values, ray_offsets);
+  return Accumulate::apply(weights, values, ray_offsets);
+}
+
+}  // namespace dreamfusion::ops

@@ -1,0 +1,20 @@
+#pragma once
+/// Grid encoding on the CPU, float32 or float64, contiguous inputs. Results do not depend on the number of threads.
+/// Legend: N points, L levels, F ≤ kMaxFeatures features, T rows of the table.
+#include <ATen/core/Tensor.h>
+
+#include "dreamfusion/ops/grid_encode.h"
+
+namespace dreamfusion::ops::cpu {
+
+inline constexpr std::int64_t kMaxFeatures = 8;
+
+/// [N, L·F] from x01 [N, 3] and table [T, F].
+at::Tensor grid_encode_forward(const at::Tensor& x01, const at::Tensor& table, const GridLayout& layout);
+/// [T, F] from grad [N, L·F].
+at::Tensor grid_encode_backward_table(const at::Tensor& grad, const at::Tensor& x01, const GridLayout& layout);
+/// [N, 3] from grad [N, L·F].
+at::Tensor grid_encode_backward_x(const at::Tensor& grad, const at::Tensor& x01, const at::Tensor& table,
+                                  const GridLayout& layout);
+
+}  // namespace dreamfusion::ops::cpu

@@ -1,0 +1,35 @@
+#include "dreamfusion/ops/composite.h"
+
+#include <ATen/ATen.h>
+
+namespace dreamfusion::ops::reference {
+namespace {
+
+/// [N] ray of each sample.
+at::Tensor sample_rays(const at::Tensor& ray_offsets) {
+  const at::Tensor counts = ray_offsets.slice(0, 1) - ray_offsets.slice(0, 0, -1);
+  return at::repeat_interleave(at::arange(counts.size(0), ray_offsets.options()), counts);
+}
+
+}  // namespace
+
+at::Tensor render_weights(const at::Tensor& sigma, const at::Tensor& delta, const at::Tensor& ray_offsets) {
+  const at::Tensor tau = sigma * delta.detach();
+  if (tau.numel() == 0) return tau;
+  const at::Tensor counts = ray_offsets.slice(0, 1) - ray_offsets.slice(0, 0, -1);
+  const at::Tensor ray = sample_rays(ray_offsets);
+  const at::Tensor place = at::arange(tau.size(0), ray.options()) - ray_offsets.index_select(0, ray);
+  // A padded [R, S] matrix: a running sum over all samples together would lose a thin ray behind a dense one.
+  const at::Tensor padded =
+      at::zeros({counts.size(0), counts.max().item<std::int64_t>()}, tau.options()).index_put({ray, place}, tau);
+  const at::Tensor behind = padded.cumsum(1);
+  const at::Tensor depth = at::cat({at::zeros_like(behind.slice(1, 0, 1)), behind.slice(1, 0, -1)}, 1);
+  return at::exp(-depth.index({ray, place})) * -at::expm1(-tau);
+}
+
+at::Tensor accumulate(const at::Tensor& weights, const at::Tensor& values, const at::Tensor& ray_offsets) {
+  return at::zeros({ray_offsets.size(0) - 1, values.size(1)}, values.options())
+      .index_add(0, sample_rays(ray_offsets), weights.unsqueeze(1) * values);
+}
+
+}  // namespace dreamfusion::ops::reference

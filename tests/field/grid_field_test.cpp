@@ -1,0 +1,194 @@
+#include "grid_field.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "density_activation.h"
+#include "dreamfusion/core/error.h"
+#include "dreamfusion/field/density_init.h"
+#include "testing/numeric_gradient.h"
+
+namespace dreamfusion {
+namespace {
+
+using dreamfusion::testing::gradient_error;
+using dreamfusion::testing::max_difference;
+using dreamfusion::testing::probe_like;
+
+at::Tensor random(const std::vector<std::int64_t>& shape, double low, double high, std::uint64_t seed = 1) {
+  return Rng(seed, 0, RandomPurpose::kTest).uniform_tensor(shape, low, high);
+}
+
+FieldConfig small_config() {
+  FieldConfig config;
+  config.grid_resolutions = {4, 6};
+  config.grid_features = 2;
+  config.hidden_width = 8;
+  return config;
+}
+
+/// Parameters far from their small start, in double.
+GridFieldParameters trained_parameters(const FieldConfig& config) {
+  GridFieldParameters p = init_grid_field(config, 1, at::kCPU);
+  const auto as_leaf = [](const at::Tensor& t) { return t.detach().to(at::kDouble).set_requires_grad(true); };
+  return {.table = as_leaf(p.table * 100),
+          .weight1 = as_leaf(p.weight1),
+          .bias1 = as_leaf(random(p.bias1.sizes().vec(), -0.5, 0.5)),
+          .weight2 = as_leaf(p.weight2),
+          .bias2 = as_leaf(random(p.bias2.sizes().vec(), -0.5, 0.5))};
+}
+
+at::Tensor points_inside(std::int64_t count) { return random({count, 3}, -0.55, 0.55, 7); }
+
+TEST(GridField, StartsAsAGrayBlob) {
+  for (const char* init : {"magic3d", "dreamfusion"}) {
+    FieldConfig config;
+    config.density_init = init;
+    const auto field = make_field(config, 3, at::kCPU);
+    const at::Tensor x = points_inside(500);
+    const auto samples = field->query(x, {});
+    const at::Tensor blob = at::softplus(density_offset(x, config));
+    EXPECT_LT(max_difference(samples.sigma, blob), 0.1) << init;
+    EXPECT_LT((samples.albedo - 0.5).abs().max().item<double>(), 0.03) << init;
+    EXPECT_FALSE(samples.normal.defined());
+  }
+}
+
+TEST(DensityOffset, FollowsItsEquations) {
+  FieldConfig config;
+  config.blob_strength = 8;
+  config.blob_radius = 0.5;
+  const at::Tensor x = at::tensor({0.0, 0.0, 0.0, 0.0, 0.25, 0.0, 0.3, 0.0, 0.4}, at::kDouble).view({3, 3});
+  EXPECT_LT(max_difference(density_offset(x, config), at::tensor({8.0, 4.0, 0.0}, at::kDouble)), 1e-12);
+  config.density_init = "dreamfusion";
+  const at::Tensor gaussian = at::tensor({8.0, 8 * std::exp(-0.125), 8 * std::exp(-0.5)}, at::kDouble);
+  EXPECT_LT(max_difference(density_offset(x, config), gaussian), 1e-12);
+  config.density_init = "none";
+  EXPECT_EQ(max_difference(density_offset(x, config), at::zeros({3})), 0);
+}
+
+TEST(GridField, NormalsOfTheBlobPointOutwards) {
+  const auto field = make_field({}, 3, at::kCPU);
+  const at::Tensor direction = Rng(5, 0, RandomPurpose::kTest).normal_tensor({300, 3});
+  const at::Tensor outward = direction / direction.norm(2, {1}, true);
+  const auto samples = field->query(outward * 0.45, {.albedo = true, .normal = true});
+  EXPECT_GT((samples.normal * outward).sum(1).min().item<double>(), 0.95);
+  EXPECT_LT((samples.normal.norm(2, {1}) - 1).abs().max().item<double>(), 1e-4);
+}
+
+TEST(GridField, NormalIsZeroWhereTheDensityIsFlat) {
+  FieldConfig config = small_config();
+  config.density_init = "none";
+  GridFieldParameters p = trained_parameters(config);
+  p.weight2 = at::zeros_like(p.weight2);
+  const auto samples = GridField(config, p).query(points_inside(10).to(at::kDouble), {.albedo = false, .normal = true});
+  EXPECT_EQ(samples.normal.abs().max().item<double>(), 0);
+}
+
+TEST(GridField, AskingForNormalsDoesNotChangeTheRest) {
+  const FieldConfig config = small_config();
+  const GridField field(config, trained_parameters(config));
+  const at::Tensor x = points_inside(50).to(at::kDouble);
+  const auto with = field.query(x, {.albedo = true, .normal = true}), without = field.query(x, {});
+  EXPECT_LT(max_difference(with.sigma, without.sigma), 1e-12);
+  EXPECT_LT(max_difference(with.albedo, without.albedo), 1e-12);
+  EXPECT_LT(max_difference(field.density(x), without.sigma), 1e-12);
+}
+
+TEST(GridField, GradientsReachEveryParameterAlsoThroughNormals) {
+  for (const char* activation : {"softplus", "exp"}) {
+    FieldConfig config = small_config();
+    config.density_activation = activation;
+    config.blob_strength = 2;
+    const GridFieldParameters p = trained_parameters(config);
+    const GridField field(config, p);
+    const at::Tensor x = points_inside(6).to(at::kDouble);
+    const auto everything = [&](const std::vector<at::Tensor>&) {
+      const auto samples = field.query(x, {.albedo = true, .normal = true});
+      return at::cat({samples.sigma, samples.albedo.reshape({-1}), samples.normal.reshape({-1})});
+    };
+    const std::vector<at::Tensor> leaves = {p.table, p.weight1, p.bias1, p.weight2, p.bias2};
+    EXPECT_LT(gradient_error(everything, leaves), 1e-5) << activation;
+    // With exp, bias2 scales all densities alike, which turns no normal.
+    if (config.density_activation == "exp") continue;
+    const at::Tensor normal = field.query(x, {.albedo = false, .normal = true}).normal;
+    for (const at::Tensor& grad : torch::autograd::grad({normal}, leaves, {probe_like(normal)})) {
+      EXPECT_GT(grad.abs().max().item<double>(), 1e-4) << activation;
+    }
+  }
+}
+
+TEST(GridField, OutsideTheSphereTheNearestPointAnswers) {
+  FieldConfig config = small_config();
+  config.bounding_radius = 0.8;
+  const GridField field(config, trained_parameters(config));
+  const at::Tensor direction = random({40, 3}, -1, 1, 9).to(at::kDouble);
+  const at::Tensor surface = direction / direction.norm(2, {1}, true) * 0.8;
+  EXPECT_LT(max_difference(field.density(surface * 5), field.density(surface)), 1e-9);
+  EXPECT_GT(max_difference(field.density(surface * 0.9), field.density(surface)), 1e-6);
+}
+
+TEST(GridField, NoPointsAndTheOriginAreFine) {
+  const auto field = make_field({}, 3, at::kCPU);
+  const auto empty = field->query(at::zeros({0, 3}), {.albedo = true, .normal = true});
+  EXPECT_EQ(empty.sigma.sizes(), at::IntArrayRef({0}));
+  EXPECT_EQ(empty.albedo.sizes(), at::IntArrayRef({0, 3}));
+  EXPECT_EQ(empty.normal.sizes(), at::IntArrayRef({0, 3}));
+  const at::Tensor origin = at::zeros({1, 3}).set_requires_grad(true);
+  const auto grad = torch::autograd::grad({field->query(origin, {}).sigma.sum()}, {origin})[0];
+  EXPECT_TRUE(grad.isfinite().all().item<bool>()) << grad;
+}
+
+TEST(GridField, SeedDecidesTheStart) {
+  const FieldConfig config = small_config();
+  const at::Tensor x = points_inside(20);
+  const auto sigma = [&](std::uint64_t seed) { return make_field(config, seed, at::kCPU)->density(x); };
+  EXPECT_TRUE(at::equal(sigma(4), sigma(4)));
+  EXPECT_FALSE(at::equal(sigma(4), sigma(5)));
+}
+
+TEST(GridField, BackwardIsBitwiseRepeatable) {
+  const auto field = make_field({}, 3, at::kCPU);
+  const at::Tensor x = points_inside(3000);
+  const auto gradients = [&] {
+    std::vector<at::Tensor> leaves;
+    for (const auto& group : field->parameter_groups()) {
+      for (const auto& [name, leaf] : group.parameters) leaves.push_back(leaf);
+    }
+    const auto samples = field->query(x, {.albedo = true, .normal = true});
+    const at::Tensor all = at::cat({samples.sigma.unsqueeze(1), samples.albedo, samples.normal}, 1);
+    return torch::autograd::grad({all}, leaves, {probe_like(all)});
+  };
+  const auto first = gradients(), second = gradients();
+  for (std::size_t i = 0; i < first.size(); ++i) EXPECT_TRUE(at::equal(first[i], second[i])) << i;
+}
+
+TEST(GridField, ParametersAreLeavesInTwoGroups) {
+  const auto groups = make_field({}, 3, at::kCPU)->parameter_groups();
+  ASSERT_EQ(groups.size(), 2u);
+  EXPECT_EQ(groups[0].name, "grid");
+  EXPECT_EQ(groups[1].name, "network");
+  EXPECT_EQ(groups[0].parameters.at("grid.table").sizes(), at::IntArrayRef({16 * 16 * 16 + 32 * 32 * 32 + 64 * 64 * 64, 4}));
+  EXPECT_EQ(groups[1].parameters.at("network.weight1").sizes(), at::IntArrayRef({32, 12}));
+  for (const auto& group : groups) {
+    for (const auto& [name, tensor] : group.parameters) EXPECT_TRUE(tensor.is_leaf() && tensor.requires_grad()) << name;
+  }
+}
+
+TEST(DensityActivation, TruncatedExpHasABoundedGradient) {
+  const at::Tensor raw = at::tensor({-200.0, 0.0, 10.0, 15.0, 40.0}, at::kDouble).set_requires_grad(true);
+  const at::Tensor sigma = activate_density(raw, "exp");
+  EXPECT_LT(max_difference(sigma.detach().log(), raw.detach()), 1e-12);
+  const at::Tensor grad = torch::autograd::grad({sigma.sum()}, {raw})[0];
+  EXPECT_LT(max_difference(grad.log(), raw.detach().clamp_max(15)), 1e-12);
+}
+
+TEST(MakeField, RefusesAnUnknownType) {
+  FieldConfig config;
+  config.type = "voxels";
+  EXPECT_THROW(make_field(config, 0, at::kCPU), UserError);
+}
+
+}  // namespace
+}  // namespace dreamfusion
