@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 namespace dreamfusion {
 namespace {
@@ -75,8 +76,11 @@ std::string nearest_match(std::string_view text, const std::vector<std::string>&
 }
 
 std::string number_text(double value) {
-  char buffer[32];
-  const auto end = std::to_chars(buffer, buffer + sizeof(buffer), value);
+  const double magnitude = std::abs(value);
+  const bool plain = magnitude == 0.0 || (magnitude >= 1e-4 && magnitude < 1e16);
+  const auto format = plain ? std::chars_format::fixed : std::chars_format::general;
+  char buffer[64];
+  const auto end = std::to_chars(buffer, buffer + sizeof(buffer), value, format);
   return {buffer, end.ptr};
 }
 

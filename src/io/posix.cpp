@@ -59,7 +59,8 @@ File::File(fs::path path, int flags, const std::string& action) : path_(std::mov
   } while (descriptor_ < 0 && errno == EINTR);
   if (descriptor_ >= 0) return;
   if (errno == ENOENT && (flags & O_CREAT) != 0) {
-    throw UserError({"cannot " + action_, path_.string(), "its folder does not exist", "create the folder, or choose another"});
+    throw UserError(
+        {"cannot " + action_, path_.string(), "its folder does not exist", "create the folder, or choose another"});
   }
   fail(action_, path_, errno);
 }

@@ -43,6 +43,10 @@ TEST(Text, FindsTheNearestName) {
 TEST(Text, NumbersReadBackAsTheSame) {
   EXPECT_EQ(number_text(0.1), "0.1");
   EXPECT_EQ(number_text(-3.0), "-3");
+  EXPECT_EQ(number_text(1e7), "10000000");
+  EXPECT_EQ(number_text(0.0001), "0.0001");
+  EXPECT_EQ(number_text(1e-15), "1e-15");
+  EXPECT_EQ(number_text(0.0), "0");
   for (const double value : {1.0 / 3.0, 1e-300, 123456789.123, 5e-324, std::numeric_limits<double>::max()}) {
     EXPECT_EQ(std::strtod(number_text(value).c_str(), nullptr), value);
   }

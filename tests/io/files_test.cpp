@@ -82,7 +82,8 @@ TEST(Files, WritesLongAndRelativeNames) {
   const std::string longest(255, 'n');
   write_file_atomically(folder.path() / longest, "x");
   EXPECT_EQ(read_file(folder.path() / longest), "x");
-  EXPECT_TRUE(contains(refusal([&] { write_file_atomically(folder.path() / (longest + "n"), "x"); }), "the name is too long"));
+  const fs::path too_long = folder.path() / (longest + "n");
+  EXPECT_TRUE(contains(refusal([&] { write_file_atomically(too_long, "x"); }), "the name is too long"));
   const fs::path before = fs::current_path();
   fs::current_path(folder.path());
   write_file_atomically("relative", "y");
@@ -124,7 +125,8 @@ TEST(Files, ReadingNamesTheReason) {
 
 TEST(Files, WritingNamesTheReason) {
   const TemporaryFolder folder;
-  EXPECT_TRUE(contains(refusal([&] { write_file_atomically(folder.path() / "no/such/file", "x"); }), "its folder does not exist"));
+  const fs::path lost = folder.path() / "no/such/file";
+  EXPECT_TRUE(contains(refusal([&] { write_file_atomically(lost, "x"); }), "its folder does not exist"));
   EXPECT_TRUE(contains(refusal([&] { write_file_atomically(folder.path(), "x"); }), "it is a folder"));
   EXPECT_TRUE(contains(refusal([] { write_file_atomically("/dev/null", "x"); }), "device, pipe or socket"));
   EXPECT_TRUE(contains(refusal([] { append_line("/dev/full", "x"); }), "device, pipe or socket"));
@@ -212,7 +214,8 @@ TEST(Folders, RefuseTheNameOfAFileAndAMissingParent) {
   write_text(folder.path() / "file", "x");
   const auto fill = [](const fs::path&) { FAIL() << "must not be called"; };
   EXPECT_TRUE(contains(refusal([&] { write_folder_atomically(folder.path() / "file", fill); }), "a file of that name"));
-  EXPECT_TRUE(contains(refusal([&] { write_folder_atomically(folder.path() / "no/run", fill); }), "cannot create the folder"));
+  const fs::path lost = folder.path() / "no/run";
+  EXPECT_TRUE(contains(refusal([&] { write_folder_atomically(lost, fill); }), "cannot create the folder"));
   EXPECT_EQ(read_text(folder.path() / "file"), "x");
 }
 
@@ -252,8 +255,9 @@ TEST(Folders, EnsureWritableCreatesAndProves) {
   EXPECT_TRUE(contains(refusal([&] { ensure_writable_folder(folder.path() / "file/x"); }), "is a file, not a folder"));
   {
     const FileSizeLimit limit(100);
-    const std::string message = refusal([&] { ensure_writable_folder(folder.path() / "a"); });
-    EXPECT_TRUE(contains(message, "cannot write in the folder\n  where: " + (folder.path() / "a").string() + "\n")) << message;
+    const fs::path full = folder.path() / "a";
+    const std::string message = refusal([&] { ensure_writable_folder(full); });
+    EXPECT_TRUE(contains(message, "cannot write in the folder\n  where: " + full.string() + "\n")) << message;
   }
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path() / "a"), {}), 1);
   const Unprivileged user;
