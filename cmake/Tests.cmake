@@ -6,12 +6,20 @@ target_compile_definitions(dreamfusion_testing INTERFACE
   DREAMFUSION_SOURCE_DIR="${CMAKE_SOURCE_DIR}" DREAMFUSION_BINARY="$<TARGET_FILE:dreamfusion>")
 target_link_libraries(dreamfusion_testing INTERFACE GTest::gtest GTest::gtest_main dreamfusion_warnings)
 
+# Fixtures that tests of several modules build on: tests/testing/*.cpp (a tiny prior pack with a known answer).
+file(GLOB fixtures CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/testing/*.cpp)
+add_library(dreamfusion_fixtures STATIC ${fixtures})
+target_link_libraries(dreamfusion_fixtures PUBLIC dreamfusion_guidance dreamfusion_testing)
+
 foreach(module IN LISTS DREAMFUSION_MODULES)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${module}/*_test.cpp)
   if(sources)
     add_executable(${module}_tests ${sources})
     target_link_libraries(${module}_tests PRIVATE dreamfusion_${module} dreamfusion_testing)
     target_include_directories(${module}_tests PRIVATE ${CMAKE_SOURCE_DIR}/src/${module})
+    if(module STREQUAL guidance OR guidance IN_LIST DREAMFUSION_DEPENDS_${module})
+      target_link_libraries(${module}_tests PRIVATE dreamfusion_fixtures)
+    endif()
     gtest_discover_tests(${module}_tests TEST_PREFIX "${module}." DISCOVERY_TIMEOUT 60
       PROPERTIES LABELS unit TIMEOUT 300)
   endif()

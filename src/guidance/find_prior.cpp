@@ -36,7 +36,7 @@ std::filesystem::path find_prior(const std::string& option) {
     std::error_code error;
     const fs::path pack = folder / kShippedPack;
     if (fs::is_regular_file(pack / "prior.json", error)) return pack;
-    looked += (looked.empty() ? "" : "\n           ") + pack.string();
+    looked += (looked.empty() ? "" : "\n") + pack.string();
   }
   throw UserError({.what = "the prior pack that ships (" + std::string(kShippedPack) + ") was not found",
                    .where = looked,

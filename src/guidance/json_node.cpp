@@ -145,8 +145,8 @@ nlohmann::json parse_json_file(const std::string& text, const std::string& path)
 
 std::string list_problems(const Problems& problems) {
   std::string list;
-  for (std::size_t i = 0; i < std::min(problems.size(), kMostProblems); ++i) list += (i == 0 ? "" : "\n           ") + problems[i];
-  if (problems.size() > kMostProblems) list += "\n           … and " + std::to_string(problems.size() - kMostProblems) + " more";
+  for (std::size_t i = 0; i < std::min(problems.size(), kMostProblems); ++i) list += (i == 0 ? "" : "\n") + problems[i];
+  if (problems.size() > kMostProblems) list += "\n… and " + std::to_string(problems.size() - kMostProblems) + " more";
   return list;
 }
 

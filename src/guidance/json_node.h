@@ -50,7 +50,7 @@ class JsonNode {
 /// Parses a file's text. @throws UserError with file, line and column, and in words what is wrong there.
 nlohmann::json parse_json_file(const std::string& text, const std::string& path);
 
-/// Problems, one a line, indented as UserError shows further lines.
+/// Problems, one a line.
 std::string list_problems(const Problems& problems);
 
 }  // namespace dreamfusion

@@ -137,12 +137,12 @@ GoldenValues read_golden(const JsonNode& node, const PriorManifest& manifest) {
   golden.prompt = node.at("prompt").text();
   const JsonNode ids = node.at("token_ids");
   for (const JsonNode& id : ids.items()) golden.token_ids.push_back(id.integer({0, 1e9}));
-  if (!golden.token_ids.empty() && static_cast<std::int64_t>(golden.token_ids.size()) != manifest.context_length)
+  if (manifest.context_length > 0 && !golden.token_ids.empty() && static_cast<std::int64_t>(golden.token_ids.size()) != manifest.context_length)
     ids.complain(std::to_string(manifest.context_length) + " token ids (text.context_length)", std::to_string(golden.token_ids.size()));
   golden.t = node.at("t").integer({0, std::max(0.0, static_cast<double>(manifest.alphas_cumprod.size()) - 1)});
   if (const JsonNode camera = node.find("camera"); camera.present() || manifest.camera_conditioning) {
-    golden.camera = node.at("camera").numbers();
-    if (golden.camera.size() != 3) node.at("camera").complain("[azimuth, elevation, known]");
+    golden.camera = camera.present() ? camera.numbers() : node.at("camera").numbers();
+    if (camera.present() && golden.camera.size() != 3) camera.complain("[azimuth, elevation, known]");
   }
   golden.context = read_statistics(node.at("context"));
   golden.prediction = read_statistics(node.at("prediction"));

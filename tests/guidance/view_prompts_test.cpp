@@ -1,0 +1,160 @@
+#include "dreamfusion/guidance/view_prompts.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <numbers>
+
+#include "dreamfusion/core/error.h"
+#include "gaussian_prior.h"
+#include "schedules.h"
+#include "testing/temporary_folder.h"
+#include "testing/tiny_prior_pack.h"
+
+namespace dreamfusion {
+namespace {
+
+ViewAngles degrees(double azimuth, double elevation) {
+  return {azimuth * std::numbers::pi / 180, elevation * std::numbers::pi / 180};
+}
+
+struct ViewCase {
+  double azimuth, elevation;
+  View view;
+};
+
+TEST(ClassifyView, HasThePapersQuadrantsAtEveryBorderAndTurn) {
+  const std::vector<ViewCase> cases = {
+      {0, 0, View::kFront},       {45, 0, View::kFront},      {-45, 0, View::kFront},   {45.01, 0, View::kSide},  {-45.01, 0, View::kSide},
+      {90, 0, View::kSide},       {-90, 0, View::kSide},      {134.99, 0, View::kSide}, {135, 0, View::kBack},    {-135, 0, View::kBack},
+      {180, 0, View::kBack},      {-180, 0, View::kBack},     {370, 0, View::kFront},   {-190, 0, View::kBack},   {315, 0, View::kFront},
+      {314.99, 0, View::kSide},   {270, 0, View::kSide},      {225, 0, View::kBack},    {720, 0, View::kFront},   {0, 60, View::kFront},
+      {0, 60.01, View::kOverhead}, {180, 75, View::kOverhead}, {90, 90, View::kOverhead}, {0, -80, View::kFront}};
+  for (const ViewCase& c : cases)
+    EXPECT_EQ(classify_view(degrees(c.azimuth, c.elevation), {}), c.view) << c.azimuth << "°, " << c.elevation << "°";
+}
+
+TEST(ClassifyView, FollowsTheThresholds) {
+  GuidanceConfig config;
+  config.front_threshold_deg = 30;
+  config.back_threshold_deg = 160;  // overlaps the front: back takes precedence
+  config.overhead_threshold_deg = 10;
+  EXPECT_EQ(classify_view(degrees(19, 0), config), View::kFront);
+  EXPECT_EQ(classify_view(degrees(25, 0), config), View::kBack);
+  EXPECT_EQ(classify_view(degrees(0, 11), config), View::kOverhead);
+  EXPECT_EQ(view_name(View::kOverhead), "overhead");
+}
+
+const std::vector<ViewAngles> kAround = {degrees(0, 0), degrees(90, 0), degrees(180, 0), degrees(0, 80)};
+
+/// A pack on disk, so that words, camera and their absence are those of real modules.
+class ViewPromptsTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<DiffusionPrior> load(const testing::TinyPackOptions& options = {}) {
+    const std::filesystem::path folder = folder_.path() / std::to_string(count_++);
+    return load_torchscript_prior(PriorPack::open(testing::write_tiny_prior_pack(folder, options)), at::kCPU);
+  }
+  std::string warnings(DiffusionPrior& prior, const std::string& prompt) {
+    ::testing::internal::CaptureStderr();
+    const ViewPrompts prompts(prior, prompt, {});
+    return ::testing::internal::GetCapturedStderr();
+  }
+  testing::TemporaryFolder folder_;
+  int count_ = 0;
+};
+
+TEST_F(ViewPromptsTest, AutoGivesWordsAndCamera) {
+  const auto prior = load();
+  const Conditioning c = ViewPrompts(*prior, "a red sphere", {}).conditional(kAround);
+  const at::Tensor expected =
+      prior->encode_text({"a red sphere, front view", "a red sphere, side view", "a red sphere, back view", "a red sphere, overhead view"}).context;
+  EXPECT_TRUE(at::equal(c.context, expected));
+  EXPECT_FALSE(at::equal(c.context[0], c.context[1]));
+  EXPECT_TRUE(at::allclose(c.camera[3], at::tensor({0.0f, static_cast<float>(80 * std::numbers::pi / 180), 1.0f})));
+}
+
+TEST_F(ViewPromptsTest, WordsHideTheCameraAndCameraHidesTheWords) {
+  const auto prior = load();
+  GuidanceConfig words, camera, neither;
+  words.view_conditioning = "words";
+  camera.view_conditioning = "camera";
+  neither.view_conditioning = "words";
+  neither.view_dependent_prompting = false;
+  const at::Tensor plain = prior->encode_text({"a red sphere"}).context[0];
+  const Conditioning by_words = ViewPrompts(*prior, "a red sphere", words).conditional(kAround);
+  EXPECT_TRUE(at::equal(by_words.camera, at::zeros({4, 3})));
+  EXPECT_FALSE(at::equal(by_words.context[0], by_words.context[2]));
+  const Conditioning by_camera = ViewPrompts(*prior, "a red sphere", camera).conditional(kAround);
+  EXPECT_TRUE(at::equal(by_camera.camera.select(1, 2), at::ones({4})));
+  EXPECT_TRUE(at::equal(by_camera.context[2], plain));
+  const Conditioning by_none = ViewPrompts(*prior, "a red sphere", neither).conditional(kAround);
+  EXPECT_TRUE(at::equal(by_none.camera, at::zeros({4, 3})));
+  EXPECT_TRUE(at::equal(by_none.context[2], plain));
+}
+
+TEST_F(ViewPromptsTest, AutoTakesWhatThePackHas) {
+  const auto words_only = load({.camera = false}), camera_only = load({.words = false});
+  EXPECT_TRUE(at::equal(ViewPrompts(*words_only, "a red sphere", {}).conditional(kAround).camera, at::zeros({4, 3})));
+  const Conditioning c = ViewPrompts(*camera_only, "a red sphere", {}).conditional(kAround);
+  EXPECT_TRUE(at::equal(c.context[0], c.context[2]));
+  EXPECT_TRUE(at::equal(c.camera.select(1, 2), at::ones({4})));
+}
+
+TEST_F(ViewPromptsTest, AskingForWhatThePackLacksIsAUsageFault) {
+  const auto words_only = load({.camera = false}), camera_only = load({.words = false});
+  GuidanceConfig words, camera;
+  words.view_conditioning = "words";
+  camera.view_conditioning = "camera";
+  for (const auto& [prior, config] : {std::pair{words_only.get(), camera}, std::pair{camera_only.get(), words}}) try {
+      ViewPrompts(*prior, "a red sphere", config);
+      ADD_FAILURE();
+    } catch (const UserError& error) {
+      EXPECT_EQ(error.exit_code(), ExitCode::kUsage);
+      EXPECT_NE(std::string(error.what()).find("view_conditioning"), std::string::npos);
+    }
+}
+
+TEST_F(ViewPromptsTest, UnconditionalIsTheNullTextWithoutACamera) {
+  const auto prior = load();
+  const Conditioning c = ViewPrompts(*prior, "a red sphere", {}).unconditional(3);
+  EXPECT_EQ(c.context.size(0), 3);
+  EXPECT_TRUE(at::equal(c.context[1], prior->encode_text({""}).context[0]));
+  EXPECT_TRUE(at::equal(c.camera, at::zeros({3, 3})));
+}
+
+TEST_F(ViewPromptsTest, AzimuthIsWrappedToOneTurn) {
+  const auto prior = load();
+  const at::Tensor camera = ViewPrompts(*prior, "a red sphere", {}).conditional({degrees(370, 5)}).camera;
+  EXPECT_NEAR(camera[0][0].item<double>(), 10 * std::numbers::pi / 180, 1e-6);
+}
+
+TEST_F(ViewPromptsTest, PromptsWithoutWordsAreRefused) {
+  const auto prior = load();
+  for (const char* prompt : {"", "   ", "!?", "红色蘑菇"}) EXPECT_THROW(ViewPrompts(*prior, prompt, {}), UserError) << prompt;
+}
+
+TEST_F(ViewPromptsTest, WarnsOnceAboutUnknownWordsByName) {
+  const auto prior = load();
+  const std::string text = warnings(*prior, "a fluffy red sphere of plasma, fluffy");
+  EXPECT_NE(text.find("\"fluffy\", \"plasma\""), std::string::npos) << text;
+  EXPECT_NE(text.find("23 words"), std::string::npos) << text;
+  EXPECT_EQ(text.find("fluffy"), text.rfind("fluffy")) << text;
+  EXPECT_EQ(text.find("arbitrary"), std::string::npos) << text;
+  EXPECT_EQ(warnings(*prior, "a red sphere"), "");
+}
+
+TEST_F(ViewPromptsTest, WarnsThatNothingIsKnown) {
+  const auto closed = load(), open = load({.evaluation = false});
+  EXPECT_NE(warnings(*closed, "a dragon").find("it knows: sphere, mushroom"), std::string::npos);
+  EXPECT_NE(warnings(*open, "purple dragon").find("arbitrary"), std::string::npos);
+  EXPECT_EQ(warnings(*open, "a dragon").find("arbitrary"), std::string::npos);
+}
+
+TEST_F(ViewPromptsTest, WarnsAboutWordsThatDoNotFit) {
+  const auto prior = load();  // reads 12 words
+  EXPECT_NE(warnings(*prior, "a red sphere with a a a a a a a a a a").find("the last 2 are dropped"), std::string::npos);
+  EXPECT_NE(warnings(*prior, "a red sphere with a a a a a a a").find("no room for the view words"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace dreamfusion
