@@ -1,0 +1,158 @@
+"""The networks of the starter prior: a text encoder over words and a small conditional UNet (v-prediction)."""
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import captions
+
+WIDTH_TEXT = 128
+TIMESTEPS = 1000
+
+
+def cosine_alphas_cumprod(steps=TIMESTEPS, offset=0.008):
+    """ᾱ_t of Nichol & Dhariwal (arXiv:2102.09672, Eq. 17), kept strictly inside (0, 1) and strictly falling."""
+    t = (torch.arange(steps, dtype=torch.float64) + 0.5) / steps  # half steps: neither end is reached
+    f = torch.cos((t + offset) / (1 + offset) * math.pi / 2) ** 2
+    return f / math.cos(offset / (1 + offset) * math.pi / 2) ** 2
+
+
+class TextEncoder(nn.Module):
+    """token ids [B, L] int64 -> context [B, L, 128]; a row of padding is the null text."""
+
+    def __init__(self, words=len(captions.VOCABULARY), length=captions.CONTEXT, width=WIDTH_TEXT, layers=2, heads=4):
+        super().__init__()
+        self.table = nn.Embedding(words, width)
+        self.position = nn.Parameter(torch.randn(1, length, width) * 0.02)
+        self.null = nn.Parameter(torch.randn(1, length, width) * 0.02)
+        self.blocks = nn.ModuleList([TextBlock(width, heads) for _ in range(layers)])
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, token_ids: torch.Tensor) -> torch.Tensor:
+        given = token_ids != 0
+        x = self.table(token_ids) + self.position
+        bias = torch.zeros_like(token_ids, dtype=x.dtype).masked_fill(~given, -1e4)[:, None, None, :]
+        for block in self.blocks:
+            x = block(x, bias)
+        x = self.norm(x) * given.unsqueeze(-1).to(x.dtype)
+        is_null = (~given.any(1))[:, None, None]
+        return torch.where(is_null, self.null.to(x.dtype).expand_as(x), x)
+
+
+class TextBlock(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.up, self.down = nn.Linear(width, 3 * width), nn.Linear(3 * width, width)
+
+    def forward(self, x: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        b, n, c = x.shape
+        q, k, v = self.qkv(self.norm1(x)).view(b, n, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))
+        x = x + self.out(y.transpose(1, 2).reshape(b, n, c))
+        return x + self.down(F.gelu(self.up(self.norm2(x))))
+
+
+class ResBlock(nn.Module):
+    def __init__(self, inputs, outputs, width_condition):
+        super().__init__()
+        self.norm1 = nn.GroupNorm(8, inputs)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.condition = nn.Linear(width_condition, 2 * outputs)
+        self.norm2 = nn.GroupNorm(8, outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
+        nn.init.zeros_(self.conv2.weight)
+
+    def forward(self, x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+        h = self.conv1(F.silu(self.norm1(x)))
+        scale, shift = self.condition(condition)[:, :, None, None].chunk(2, 1)
+        h = self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
+        return self.skip(x) + h
+
+
+class Attention(nn.Module):
+    """Self-attention over pixels and cross-attention to the context, in one softmax over both."""
+
+    def __init__(self, channels, width_context, head=32):
+        super().__init__()
+        self.heads = max(1, channels // head)
+        self.norm = nn.GroupNorm(8, channels)
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.context = nn.Linear(width_context, 2 * channels)
+        self.out = nn.Linear(channels, channels)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, x: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        b, c, h, w = x.shape
+        tokens = self.norm(x).flatten(2).transpose(1, 2)
+        d = c // self.heads
+        q, k, v = self.qkv(tokens).view(b, h * w, 3, self.heads, d).permute(2, 0, 3, 1, 4).unbind(0)
+        kc, vc = self.context(context).view(b, context.shape[1], 2, self.heads, d).permute(2, 0, 3, 1, 4).unbind(0)
+        y = F.scaled_dot_product_attention(q, torch.cat([k, kc], 2), torch.cat([v, vc], 2))
+        y = self.out(y.transpose(1, 2).reshape(b, h * w, c))
+        return x + y.transpose(1, 2).reshape(b, c, h, w)
+
+
+class UNet(nn.Module):
+    """(x_t [B, 3, S, S], t [B] int64, context [B, L, 128], camera [B, 3]) -> v [B, 3, S, S]; S a multiple of 8."""
+
+    def __init__(self, widths=(64, 128, 192), width_condition=256):
+        super().__init__()
+        a, b, c = widths
+        self.time = nn.Sequential(nn.Linear(64, width_condition), nn.SiLU(), nn.Linear(width_condition, width_condition))
+        self.text = nn.Linear(WIDTH_TEXT, width_condition)
+        self.camera = nn.Sequential(nn.Linear(9, 128), nn.SiLU(), nn.Linear(128, width_condition))
+        self.camera_tokens = nn.Sequential(nn.Linear(9, 128), nn.SiLU(), nn.Linear(128, 2 * WIDTH_TEXT))
+        self.enter = nn.Conv2d(12, a, 3, padding=1)
+        self.down1 = ResBlock(a, a, width_condition)
+        self.shrink1 = nn.Conv2d(a, b, 3, stride=2, padding=1)
+        self.down2, self.attend2 = ResBlock(b, b, width_condition), Attention(b, WIDTH_TEXT)
+        self.shrink2 = nn.Conv2d(b, c, 3, stride=2, padding=1)
+        self.down3, self.attend3 = ResBlock(c, c, width_condition), Attention(c, WIDTH_TEXT)
+        self.middle, self.attend4 = ResBlock(c, c, width_condition), Attention(c, WIDTH_TEXT)
+        self.up3 = ResBlock(2 * c, c, width_condition)
+        self.grow2 = nn.Conv2d(c, b, 3, padding=1)
+        self.up2, self.attend5 = ResBlock(2 * b, b, width_condition), Attention(b, WIDTH_TEXT)
+        self.grow1 = nn.Conv2d(b, a, 3, padding=1)
+        self.up1 = ResBlock(2 * a, a, width_condition)
+        self.norm = nn.GroupNorm(8, a)
+        self.leave = nn.Conv2d(a, 12, 3, padding=1)
+        nn.init.zeros_(self.leave.weight)
+
+    def condition(self, t: torch.Tensor, context: torch.Tensor, camera: torch.Tensor):
+        """-> (scale-shift input [B, 256], context with two camera tokens [B, L + 2, 128])."""
+        frequencies = torch.exp(torch.arange(32, device=t.device) * (-math.log(1000.0) / 31))
+        phase = t.to(frequencies.dtype)[:, None] * frequencies
+        azimuth, elevation, known = camera[:, 0:1], camera[:, 1:2], camera[:, 2:3]
+        angles = torch.cat([azimuth, 2 * azimuth, 4 * azimuth, elevation], 1)
+        view = torch.cat([angles.sin(), angles.cos(), torch.ones_like(known)], 1) * known
+        pooled = context.mean(1)
+        c = self.time(torch.cat([phase.sin(), phase.cos()], 1)) + self.text(pooled) + self.camera(view)
+        tokens = self.camera_tokens(view).view(-1, 2, context.shape[2])
+        return F.silu(c), torch.cat([context, tokens.to(context.dtype)], 1)
+
+    def forward(self, x_t: torch.Tensor, t: torch.Tensor, context: torch.Tensor, camera: torch.Tensor) -> torch.Tensor:
+        c, context = self.condition(t, context, camera)
+        x1 = self.down1(self.enter(F.pixel_unshuffle(x_t, 2)), c)
+        x2 = self.attend2(self.down2(self.shrink1(x1), c), context)
+        x3 = self.attend3(self.down3(self.shrink2(x2), c), context)
+        x = self.attend4(self.middle(x3, c), context)
+        x = self.up3(torch.cat([x, x3], 1), c)
+        x = self.grow2(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+        x = self.attend5(self.up2(torch.cat([x, x2], 1), c), context)
+        x = self.grow1(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+        x = self.up1(torch.cat([x, x1], 1), c)
+        return F.pixel_shuffle(self.leave(F.silu(self.norm(x))), 2)
+
+
+class Prior(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.text_encoder, self.unet = TextEncoder(), UNet()
+
+    def forward(self, x_t, t, ids, camera):
+        return self.unet(x_t, t, self.text_encoder(ids), camera)
