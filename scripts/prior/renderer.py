@@ -13,7 +13,7 @@ PLANES = 9  # coverage of main part, second part, details; premultiplied details
 
 
 def _library():
-    sources = [HERE / "shapes.hpp", HERE / "render.cpp"]
+    sources = [HERE / "primitives.hpp", HERE / "shapes.hpp", HERE / "render.cpp"]
     key = hashlib.sha256(b"".join(s.read_bytes() for s in sources)).hexdigest()[:16]
     folder = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "dreamfusion" / "prior"
     folder.mkdir(parents=True, exist_ok=True)
@@ -22,7 +22,7 @@ def _library():
         with tempfile.TemporaryDirectory(dir=folder) as tmp:
             built = pathlib.Path(tmp) / "librender.so"
             subprocess.run([os.environ.get("CXX", "g++"), "-std=c++17", "-O3", "-march=native", "-ffast-math",
-                            "-fopenmp", "-shared", "-fPIC", str(sources[1]), "-o", str(built)], check=True)
+                            "-fopenmp", "-shared", "-fPIC", str(sources[-1]), "-o", str(built)], check=True)
             os.replace(built, target)
     library = ctypes.CDLL(str(target))
     library.object_name.restype = ctypes.c_char_p
