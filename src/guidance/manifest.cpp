@@ -137,8 +137,9 @@ GoldenValues read_golden(const JsonNode& node, const PriorManifest& manifest) {
   golden.prompt = node.at("prompt").text();
   const JsonNode ids = node.at("token_ids");
   for (const JsonNode& id : ids.items()) golden.token_ids.push_back(id.integer({0, 1e9}));
-  if (manifest.context_length > 0 && !golden.token_ids.empty() && static_cast<std::int64_t>(golden.token_ids.size()) != manifest.context_length)
-    ids.complain(std::to_string(manifest.context_length) + " token ids (text.context_length)", std::to_string(golden.token_ids.size()));
+  const auto id_count = static_cast<std::int64_t>(golden.token_ids.size());
+  if (manifest.context_length > 0 && id_count > 0 && id_count != manifest.context_length)
+    ids.complain(std::to_string(manifest.context_length) + " token ids (text.context_length)", std::to_string(id_count));
   golden.t = node.at("t").integer({0, std::max(0.0, static_cast<double>(manifest.alphas_cumprod.size()) - 1)});
   if (const JsonNode camera = node.find("camera"); camera.present() || manifest.camera_conditioning) {
     golden.camera = camera.present() ? camera.numbers() : node.at("camera").numbers();

@@ -25,13 +25,15 @@ void check_folder(const fs::path& folder) {
   const fs::file_status status = fs::status(folder, error);
   if (status.type() == fs::file_type::not_found)
     throw UserError({.what = "the prior pack does not exist", .where = folder.string(), .found = "nothing there", .fix = kChooseAnother});
-  if (error) throw UserError({.what = "the prior pack cannot be read", .where = folder.string(), .found = error.message(), .fix = kChooseAnother});
+  if (error)
+    throw UserError({.what = "the prior pack cannot be read", .where = folder.string(), .found = error.message(), .fix = kChooseAnother});
   if (!fs::is_directory(status))
     throw UserError({.what = "the prior pack is not a folder", .where = folder.string(), .found = "a file", .fix = kChooseAnother});
   const fs::path manifest = folder / "prior.json";
   const fs::file_status manifest_status = fs::status(manifest, error);
   if (manifest_status.type() == fs::file_type::not_found)
-    throw UserError({.what = "the folder is not a prior pack", .where = folder.string(), .found = "no prior.json in it", .fix = kChooseAnother});
+    throw UserError({.what = "the folder is not a prior pack", .where = folder.string(), .found = "no prior.json in it",
+                     .fix = kChooseAnother});
   if (error || !fs::is_regular_file(manifest_status))
     throw UserError({.what = "prior.json cannot be read", .where = manifest.string(),
                      .found = error ? error.message() : std::string("not a file"), .fix = kRestore});

@@ -29,7 +29,9 @@ Words clause_words(const std::string& prompt) {
 }
 
 /// The same word, one of them perhaps in the plural ("mushrooms", "boxes").
-bool same_noun(const std::string& a, const std::string& b) { return a == b || a == b + "s" || b == a + "s" || a == b + "es" || b == a + "es"; }
+bool same_noun(const std::string& a, const std::string& b) {
+  return a == b || a == b + "s" || b == a + "s" || a == b + "es" || b == a + "es";
+}
 
 /// How many words of the phrase `noun` stand at `place`: all or 0.
 std::size_t match_phrase(const Words& words, std::size_t place, const std::string& noun) {

@@ -3,6 +3,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/isfinite.h>
 #include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/serialization/import.h>
 
 #include <sstream>
@@ -12,7 +13,8 @@
 namespace dreamfusion {
 namespace {
 
-constexpr const char* kExportAgain = "export the pack again with a PyTorch that is not newer than LibTorch 2.11 (`dreamfusion prior verify` checks a pack)";
+constexpr const char* kExportAgain =
+    "export the pack again with a PyTorch that is not newer than LibTorch 2.11 (`dreamfusion prior verify` checks a pack)";
 
 /// The one line of a LibTorch message that says why: after "RuntimeError: " if the interpreter failed, else the first.
 std::string explain(const std::exception& error) {
@@ -34,6 +36,11 @@ std::string shape_text(c10::IntArrayRef shape) {
   return text.str();
 }
 
+/// LibTorch's profiling executor rewrites the graph after it has watched a call or two. For this program that costs two slow calls at
+/// each start (0.2 s of CPU time each for starter-64, then nothing gained: 50 ms a call either way), and an answer could depend on
+/// how many came before it, which a resumed run must not notice. Neither did freezing and optimize_for_inference gain anything.
+void switch_profiling_off() { torch::jit::getProfilingMode() = false; }
+
 }  // namespace
 
 struct TorchScriptModule::Impl {
@@ -47,6 +54,7 @@ struct TorchScriptModule::Impl {
 
 TorchScriptModule::TorchScriptModule(const std::filesystem::path& file, c10::Device device) : impl_(std::make_unique<Impl>()) {
   impl_->file = file.string();
+  switch_profiling_off();
   try {
     impl_->module = torch::jit::load(impl_->file, device);
     impl_->module.eval();
