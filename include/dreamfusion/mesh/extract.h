@@ -18,6 +18,9 @@ struct ExtractedMesh {
 
 /// Density on a grid around what is occupied, the iso-level whose silhouettes agree best with the volume renders' from a ring of
 /// cameras (or `config.isosurface_threshold`), marching cubes, small pieces dropped, normals and albedo from the field.
+/// What the renderer would not see (unoccupied cells, outside the bounding sphere) is not meshed; walls of inner cavities are
+/// dropped.
+/// @param grid  also says on which device the field lives; null = nothing skipped, a field on the CPU
 /// @throws UserError when nothing is left: says what the density looked like (range, share above the level) and what to try.
 ExtractedMesh extract_mesh(const Field& field, const OccupancyGrid* grid, const MeshConfig& config);
 

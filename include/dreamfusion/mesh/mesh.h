@@ -29,4 +29,7 @@ MeshReport inspect_mesh(const Mesh& mesh);
 /// Drops connected pieces whose area is below `min_share` of the largest piece's; unused vertices go as well.
 Mesh drop_small_components(const Mesh& mesh, double min_share);
 
+/// Drops the walls of cavities: closed pieces that enclose a negative volume. Nobody sees them, printers and shaders trip on them.
+Mesh drop_cavities(const Mesh& mesh);
+
 }  // namespace dreamfusion

@@ -26,6 +26,7 @@ struct RenderedView {
   at::Tensor opacity;  ///< [R] Σ w
   at::Tensor depth;    ///< [R] Σ w·t, world units (0 where nothing is)
   at::Tensor normal;   ///< [R, 3] Σ w·n; undefined unless computed
+  at::Tensor sigma;    ///< [N] density of the samples, 1/world-unit
   at::Tensor weights;  ///< [N]
   at::Tensor sample_normals;     ///< [N, 3]; undefined unless computed
   at::Tensor sample_directions;  ///< [N, 3] ray direction of each sample (camera → scene); undefined unless normals are
@@ -36,13 +37,15 @@ struct RenderedView {
 RenderedView render_view(const Field& field, const Background& background, const OccupancyGrid* grid, const Rays& rays,
                          const ViewOptions& options);
 
-/// The finished images of a camera, without gradients, in chunks of bounded memory.
+/// The finished images of a camera.
 struct ViewImages {
   at::Tensor color;    ///< [H, W, 3]
-  at::Tensor normal;   ///< [H, W, 3] world normal mapped to (n + 1)/2, gray 0.5 where nothing is
+  at::Tensor normal;   ///< [H, W, 3] world normal mapped to (n + 1)/2, gray 0.5 where nothing is; undefined unless computed
   at::Tensor opacity;  ///< [H, W, 1]
   at::Tensor depth;    ///< [H, W, 1] Σ w·t / Σ w, world units; 0 where nothing is
 };
+/// Without gradients, in chunks of bounded memory; colour and normals are only asked for where they show.
+/// @param grid  also says on which device the field lives; null = no skipping, a field on the CPU
 ViewImages render_images(const Field& field, const Background& background, const OccupancyGrid* grid,
                          const Camera& camera, std::int64_t height, std::int64_t width, const ViewOptions& options);
 

@@ -1,0 +1,85 @@
+#include "surface_attributes.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace dreamfusion {
+namespace {
+
+constexpr std::int64_t kVerticesPerChunk = 1 << 15;
+/// Cosine below which the field's normal is taken to be wrong.
+constexpr double kMinAgreement = 0.2;
+/// The short ray behind each vertex: samples, their distance in bounding radii, and how many stand before the surface.
+constexpr std::int64_t kColorSamples = 8;
+constexpr double kColorStep = 1.0 / 64.0;
+constexpr double kStepsBefore = 1.5;
+
+/// [V, 3] area-weighted means of the triangles' normals, unit length.
+at::Tensor triangle_normals(const at::Tensor& positions, const at::Tensor& triangles) {
+  const auto corner = [&](std::int64_t i) { return positions.index_select(0, triangles.select(1, i)); };
+  const at::Tensor a = corner(0);
+  const at::Tensor area_vector = at::linalg_cross(corner(1) - a, corner(2) - a);
+  at::Tensor sum = at::zeros_like(positions);
+  for (std::int64_t i = 0; i < 3; ++i) sum.index_add_(0, triangles.select(1, i), area_vector);
+  return sum / sum.norm(2, {-1}, true).clamp_min(1e-20);
+}
+
+at::Tensor outward_normals(const at::Tensor& positions, const at::Tensor& fallback, const Field& field) {
+  const at::Tensor normal = field.query(positions, {.albedo = false, .normal = true}).normal;
+  const at::Tensor agrees = (normal * fallback).sum(-1, true) > kMinAgreement;
+  return at::where(agrees, normal, fallback);
+}
+
+at::Tensor seen_colors(const at::Tensor& positions, const at::Tensor& normals, const Field& field) {
+  const double step = kColorStep * field.bounding_radius();
+  const at::Tensor depth = (at::arange(kColorSamples, positions.options()) - kStepsBefore) * step;
+  const at::Tensor points = positions.unsqueeze(1) - normals.unsqueeze(1) * depth.view({1, -1, 1});  // [V, K, 3]
+  const FieldSamples found = field.query(points.reshape({-1, 3}), {.albedo = true, .normal = false});
+  const at::Tensor optical = found.sigma.view({-1, kColorSamples}) * step;
+  const at::Tensor before = optical.cumsum(1) - optical;
+  const at::Tensor weight = (-before).exp() * (1.0 - (-optical).exp());  // as the renderer's
+  const at::Tensor share = (weight / weight.sum(1, true).clamp_min(1e-12)).unsqueeze(-1);
+  return (share * found.albedo.view({-1, kColorSamples, 3})).sum(1);
+}
+
+at::Tensor as_tensor(const std::vector<std::array<float, 3>>& points) {
+  at::Tensor tensor = at::empty({static_cast<std::int64_t>(points.size()), 3}, at::kFloat);
+  std::memcpy(tensor.mutable_data_ptr<float>(), points.data(), points.size() * sizeof points[0]);
+  return tensor;
+}
+
+std::vector<std::array<float, 3>> as_points(const at::Tensor& tensor) {
+  const at::Tensor rows = tensor.to(at::kCPU, at::kFloat).contiguous();
+  std::vector<std::array<float, 3>> points(static_cast<std::size_t>(rows.size(0)));
+  std::memcpy(points.data(), rows.const_data_ptr<float>(), points.size() * sizeof points[0]);
+  return points;
+}
+
+at::Tensor triangle_indices(const Mesh& mesh) {
+  at::Tensor tensor = at::empty({static_cast<std::int64_t>(mesh.triangles.size()), 3}, at::kLong);
+  auto* index = tensor.mutable_data_ptr<std::int64_t>();
+  for (const auto& triangle : mesh.triangles) index = std::copy(triangle.begin(), triangle.end(), index);
+  return tensor;
+}
+
+}  // namespace
+
+void add_normals_and_colors(Mesh& mesh, const Field& field, c10::Device device) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor positions = as_tensor(mesh.positions);
+  const at::Tensor own_normals = triangle_normals(positions, triangle_indices(mesh));
+  std::vector<at::Tensor> normals, colors;
+  for (std::int64_t first = 0; first < positions.size(0); first += kVerticesPerChunk) {
+    const std::int64_t last = std::min(first + kVerticesPerChunk, positions.size(0));
+    const at::Tensor chunk = positions.slice(0, first, last).to(device);
+    normals.push_back(outward_normals(chunk, own_normals.slice(0, first, last).to(device), field));
+    colors.push_back(seen_colors(chunk, normals.back(), field));
+  }
+  mesh.normals = as_points(at::cat(normals));
+  mesh.colors = as_points(at::cat(colors).clamp(0.0, 1.0));
+}
+
+}  // namespace dreamfusion

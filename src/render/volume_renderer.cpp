@@ -1,0 +1,118 @@
+#include "dreamfusion/render/volume_renderer.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "dreamfusion/core/tensor_check.h"
+#include "dreamfusion/ops/composite.h"
+
+namespace dreamfusion {
+namespace {
+
+/// Rays of one piece of a finished image: bounds the memory at about 10⁶ samples.
+constexpr std::int64_t kRaysPerChunk = 16384;
+/// Leaving out all 64 samples of a ray below this weight changes its pixel by less than two 8-bit steps, and usually by none.
+constexpr double kNegligibleWeight = 1e-4;
+
+bool needs_normals(const ViewOptions& options) {
+  return options.normals || options.lighting.mode != ShadingMode::kAlbedo;
+}
+
+FieldRequest request_for(const ViewOptions& options) {
+  return {.albedo = options.lighting.mode != ShadingMode::kTextureless, .normal = needs_normals(options)};
+}
+
+ops::PackedSamples march(const Field& field, const OccupancyGrid* grid, const Rays& rays, const at::Tensor& jitter,
+                         std::int64_t samples_per_ray) {
+  return ops::march_rays(rays.origins, rays.directions, jitter, grid ? grid->occupied() : at::Tensor(),
+                         {.radius = field.bounding_radius(), .samples_per_ray = samples_per_ray});
+}
+
+/// Pixels of some rays of a finished image.
+struct Pixels {
+  at::Tensor color, normal, opacity, depth;  ///< [R, 3], [R, 3] or undefined, [R, 1], [R, 1]
+};
+
+/// Density everywhere first; colour and normals, the dear part, only where they show.
+Pixels finished_pixels(const Field& field, const Background& background, const OccupancyGrid* grid, const Rays& rays,
+                       const ViewOptions& options, const at::Tensor& jitter) {
+  const ops::PackedSamples samples = march(field, grid, rays, jitter, options.samples_per_ray);
+  const at::Tensor all_weights = ops::render_weights(field.density(samples.x_world), samples.delta, samples.ray_offsets);
+  const at::Tensor kept = (all_weights > kNegligibleWeight).nonzero().squeeze(-1);
+  const at::Tensor weights = all_weights.index_select(0, kept).unsqueeze(-1);
+  const at::Tensor ray = samples.ray_index.index_select(0, kept);
+  const at::Tensor x_world = samples.x_world.index_select(0, kept);
+  const auto sum_over_rays = [&](const at::Tensor& values) {
+    return at::zeros({rays.origins.size(0), values.size(1)}, weights.options()).index_add(0, ray, weights * values);
+  };
+
+  const FieldSamples found = field.query(x_world, request_for(options));
+  Pixels pixels;
+  pixels.opacity = sum_over_rays(at::ones_like(weights)).clamp_max(1.0);
+  pixels.color = sum_over_rays(shade(found.albedo, found.normal, x_world, options.lighting)) +
+                 (1.0 - pixels.opacity) * background.color(rays.directions);
+  pixels.depth = sum_over_rays(samples.t.index_select(0, kept).unsqueeze(-1)) / pixels.opacity.clamp_min(1e-9);
+  if (found.normal.defined()) {
+    const at::Tensor sum = sum_over_rays(found.normal);
+    const at::Tensor unit = sum / sum.norm(2, {-1}, true).clamp_min(1e-9);
+    pixels.normal = 0.5 + 0.5 * unit * pixels.opacity;
+  }
+  return pixels;
+}
+
+}  // namespace
+
+RenderedView render_view(const Field& field, const Background& background, const OccupancyGrid* grid, const Rays& rays,
+                         const ViewOptions& options) {
+  check_float(rays.origins, "rays.origins", {kAny, 3});
+  check_float(rays.directions, "rays.directions", {rays.origins.size(0), 3});
+  RenderedView view;
+  view.samples = march(field, grid, rays, options.jitter, options.samples_per_ray);
+  const ops::PackedSamples& samples = view.samples;
+  const FieldSamples found = field.query(samples.x_world, request_for(options));
+  view.sigma = found.sigma;
+  view.weights = ops::render_weights(view.sigma, samples.delta, samples.ray_offsets);
+
+  // One pass over the samples for everything that is summed along rays: colour, 1, t and the normal.
+  std::vector<at::Tensor> columns{shade(found.albedo, found.normal, samples.x_world, options.lighting),
+                                  at::ones_like(samples.t).unsqueeze(-1), samples.t.unsqueeze(-1)};
+  if (needs_normals(options)) {
+    columns.push_back(found.normal);
+    view.sample_normals = found.normal;
+    view.sample_directions = rays.directions.index_select(0, samples.ray_index);
+  }
+  const at::Tensor sums = ops::accumulate(view.weights, at::cat(columns, -1), samples.ray_offsets);
+  view.opacity = sums.select(1, 3);
+  view.depth = sums.select(1, 4);
+  if (needs_normals(options)) view.normal = sums.slice(1, 5, 8);
+  view.color = sums.slice(1, 0, 3) + (1.0 - view.opacity).unsqueeze(-1) * background.color(rays.directions);
+  return view;
+}
+
+ViewImages render_images(const Field& field, const Background& background, const OccupancyGrid* grid,
+                         const Camera& camera, std::int64_t height, std::int64_t width, const ViewOptions& options) {
+  const at::NoGradGuard no_grad;
+  const c10::Device device = grid ? grid->device() : c10::Device(c10::kCPU);
+  const Rays rays = camera_rays({camera}, height, width, device);
+  const std::int64_t count = height * width;
+  std::vector<at::Tensor> color, normal, opacity, depth;
+  for (std::int64_t first = 0; first < count; first += kRaysPerChunk) {
+    const std::int64_t last = std::min(first + kRaysPerChunk, count);
+    const Rays part{rays.origins.slice(0, first, last), rays.directions.slice(0, first, last)};
+    const at::Tensor jitter = options.jitter.defined() ? options.jitter.slice(0, first, last) : at::Tensor();
+    const Pixels pixels = finished_pixels(field, background, grid, part, options, jitter);
+    color.push_back(pixels.color);
+    opacity.push_back(pixels.opacity);
+    depth.push_back(pixels.depth);
+    if (pixels.normal.defined()) normal.push_back(pixels.normal);
+  }
+  const auto image = [&](const std::vector<at::Tensor>& parts) {
+    return parts.empty() ? at::Tensor() : at::cat(parts).view({height, width, -1});
+  };
+  return {image(color), image(normal), image(opacity), image(depth)};
+}
+
+}  // namespace dreamfusion
