@@ -1,3 +1,5 @@
+# (script mode knows no policies of its own: IN_LIST needs this)
+cmake_minimum_required(VERSION 3.25)
 # Fails when a file of a module includes a header of a module that it does not declare in CMakeLists.txt.
 include(${BINARY_DIR}/module_graph.cmake)
 set(violations "")

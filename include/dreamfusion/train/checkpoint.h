@@ -26,7 +26,8 @@ Checkpoint load_checkpoint(const std::filesystem::path& checkpoint_folder);
 /// Steps of the checkpoints in `folder`, ascending.
 std::vector<std::int64_t> list_checkpoints(const std::filesystem::path& folder);
 
-/// The newest checkpoint in `folder` that is intact; damaged newer ones are named in a warning. Nothing when there is none.
+/// The newest checkpoint in `folder` that is intact; damaged newer ones are named in a warning. Nothing when there is none at all.
+/// @throws UserError when there are checkpoints, but none is intact.
 std::optional<Checkpoint> load_newest_checkpoint(const std::filesystem::path& folder);
 
 }  // namespace dreamfusion

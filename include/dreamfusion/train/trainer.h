@@ -46,6 +46,8 @@ class Trainer {
   void restore(const Checkpoint& checkpoint, const std::string& origin);
 
   const Scene& scene() const { return scene_; }
+  /// Hands over the finished scene; the trainer cannot step any more.
+  Scene take_scene() { return std::move(scene_); }
 
  private:
   /// The views of one step, rendered.

@@ -15,7 +15,7 @@ struct TrainingRunOptions {
 };
 
 /// Trains to the end with metrics, previews, checkpoints and a progress line. On Ctrl-C (or stop_at) writes a checkpoint and
-/// returns kInterrupted. When the watchdog gives up, the last state is kept as a checkpoint before the error goes on.
+/// returns kInterrupted. The watchdog's error passes through; the checkpoints written before it stay.
 RunOutcome run_training(Trainer& trainer, const Config& config, const RunFolder& folder, const TrainingRunOptions& options);
 
 /// Four sides of the object, colour above normals, as one image [2·size, 4·size, 3].

@@ -5,11 +5,11 @@
 
 namespace dreamfusion {
 
-/// What the watchdog looks at after every step.
+/// What the watchdog looks at in every step, before the parameters change.
 struct Vitals {
   std::int64_t step = 0;
   double mean_opacity = 0;  ///< of the step's views
-  double gradient_rms = 0;  ///< of score distillation
+  double gradient_norm = 0;  ///< of all parameters
 };
 
 /// Ends a run that cannot come to anything, instead of writing an empty mesh hours later.

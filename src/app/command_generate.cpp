@@ -1,0 +1,198 @@
+/// The main job: a sentence becomes a 3D object.
+#include <c10/util/Exception.h>
+
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "commands.h"
+#include "dreamfusion/config/load.h"
+#include "dreamfusion/core/device.h"
+#include "dreamfusion/core/log.h"
+#include "dreamfusion/core/resources.h"
+#include "dreamfusion/core/version.h"
+#include "dreamfusion/guidance/prior_pack.h"
+#include "dreamfusion/train/training_run.h"
+#include "session.h"
+
+namespace dreamfusion {
+namespace {
+
+namespace fs = std::filesystem;
+
+cxxopts::Options generate_options() {
+  cxxopts::Options options("dreamfusion", "A sentence becomes a 3D object.\n"
+      "  dreamfusion --prompt \"a red mushroom\" --config base.json [-o DIR] [key=value …]\n"
+      "  dreamfusion render RUN | export RUN | eval RUN | prior info|verify PACK | doctor   (each has --help)\n");
+  options.custom_help("[OPTIONS] [key=value …]");
+  options.positional_help("");
+  options.add_options()("p,prompt", "the sentence", cxxopts::value<std::string>(), "TEXT")(
+      "c,config", "options from a JSON file; may be repeated, later files win", cxxopts::value<std::vector<std::string>>(), "FILE")(
+      "o,output", "run folder (default: outputs/<prompt>-<hash>)", cxxopts::value<std::string>(), "DIR")(
+      "seed", "same seed, same machine, same result", cxxopts::value<std::string>(), "N")(
+      "iters", "optimisation steps", cxxopts::value<std::string>(), "N")(
+      "prior", "folder of the prior pack", cxxopts::value<std::string>(), "PACK")(
+      "resume", "go on with an existing run (of this prompt and config, or --resume=RUN)",
+      cxxopts::value<std::string>()->implicit_value(""), "RUN")(
+      "force", "start over in a folder that holds a run")(
+      "stop-at", "write a checkpoint and stop once this many steps are done", cxxopts::value<std::int64_t>(), "STEP")(
+      "overrides", "key=value: any option of --help-config", cxxopts::value<std::vector<std::string>>(), "KEY=VALUE");
+  options.add_options("Information")("help-config", "list every option of the configuration")(
+      "print-config", "print the resolved configuration and exit")("version", "print version and build");
+  add_common_options(options);
+  options.parse_positional({"overrides"});
+  return options;
+}
+
+/// A preset's bare name ("base.json") is looked up where the program's own configs are.
+fs::path find_config(const std::string& name) {
+  std::error_code ignored;
+  const fs::path path(name);
+  if (fs::exists(path, ignored) || path.has_parent_path()) return path;
+  const fs::path shipped = find_resource(fs::path("configs") / path);
+  return shipped.empty() ? path : shipped;
+}
+
+std::vector<std::string> overrides_of(const cxxopts::ParseResult& parsed) {
+  std::vector<std::string> overrides;
+  if (parsed.count("overrides") > 0) {
+    for (const std::string& text : parsed["overrides"].as<std::vector<std::string>>()) {
+      if (text.find('=') == std::string::npos) {
+        usage_error("unexpected argument", text, "the sentence goes behind --prompt, in quotes; options are key=value");
+      }
+      overrides.push_back(text);
+    }
+  }
+  const std::pair<const char*, const char*> shorthands[] = {{"seed", "seed"}, {"iters", "iterations"}};
+  for (const auto& [option, key] : shorthands) {
+    if (parsed.count(option) > 0) overrides.push_back(std::string(key) + "=" + parsed[option].as<std::string>());
+  }
+  for (const char* option : {"prompt", "prior"}) {  // quoted, so that they are text whatever they look like
+    if (parsed.count(option) == 0) continue;
+    const std::string text = parsed[option].as<std::string>();
+    try {
+      overrides.push_back(std::string(option) + "=" + nlohmann::json(text).dump());
+    } catch (const nlohmann::json::exception&) {
+      usage_error(std::string("--") + option + " is not valid UTF-8 text", "", "check the terminal's encoding");
+    }
+  }
+  for (const std::string& override : common_overrides(parsed)) overrides.push_back(override);
+  return overrides;
+}
+
+/// Which options may change between a run and its continuation without making it another run.
+bool may_change_on_resume(const std::string& key) {
+  for (const char* prefix : {"/iterations", "/device", "/threads", "/train/", "/turntable/", "/mesh/", "/prior"}) {
+    if (key.starts_with(prefix)) return true;
+  }
+  return false;
+}
+
+void check_same_run(const Config& config, const fs::path& folder) {
+  const auto before = nlohmann::json::parse(config_to_json(load_run_config(folder))).flatten();
+  const auto now = nlohmann::json::parse(config_to_json(config)).flatten();
+  std::string differences;
+  for (const auto& [key, value] : now.items()) {
+    const auto old = before.contains(key) ? before[key].dump() : "nothing";
+    if (old != value.dump() && !may_change_on_resume(key)) {
+      differences += (differences.empty() ? "" : "; ") + key.substr(1) + " was " + old + ", now " + value.dump();
+    }
+  }
+  if (differences.empty()) return;
+  throw UserError({"the run in this folder was started with other options", folder.string(), differences,
+                   "go on as it was with --resume=" + folder.string() + ", or choose another folder with -o", ExitCode::kUsage});
+}
+
+/// What was asked for, before anything heavy starts.
+struct Job {
+  Config config;
+  fs::path folder;
+  ExistingRun existing = ExistingRun::kRefuse;
+  std::int64_t stop_at = 0;
+};
+
+Job plan_job(const cxxopts::ParseResult& parsed) {
+  Job job;
+  ConfigSources sources;
+  const std::string resumed = parsed.count("resume") > 0 ? parsed["resume"].as<std::string>() : "";
+  if (parsed.count("resume") > 0) job.existing = ExistingRun::kResume;
+  if (parsed.count("force") > 0) {
+    if (job.existing == ExistingRun::kResume) usage_error("--resume and --force exclude each other", "", "choose one");
+    job.existing = ExistingRun::kReplace;
+  }
+  if (!resumed.empty()) {
+    load_run_config(resumed);
+    sources.files.push_back(fs::path(resumed) / "config.json");
+  }
+  if (parsed.count("config") > 0) {
+    for (const std::string& name : parsed["config"].as<std::vector<std::string>>()) sources.files.push_back(find_config(name));
+  }
+  sources.overrides = overrides_of(parsed);
+  job.config = load_config(sources);
+  if (job.config.prompt.find_first_not_of(" \t\r\n\v\f") == std::string::npos) {
+    usage_error("the prompt is empty", "\"" + job.config.prompt + "\"", "say what to make: --prompt \"a red mushroom\"");
+  }
+  job.folder = !resumed.empty() ? fs::path(resumed)
+               : parsed.count("output") > 0 ? fs::path(parsed["output"].as<std::string>())
+                                            : default_run_folder(job.config);
+  if (parsed.count("stop-at") > 0) job.stop_at = parsed["stop-at"].as<std::int64_t>();
+  std::error_code ignored;
+  if (job.existing == ExistingRun::kResume && fs::exists(job.folder / "config.json", ignored)) {
+    check_same_run(job.config, job.folder);
+  }
+  return job;
+}
+
+ExitCode run_job(const Job& job, const Arguments& arguments) {
+  const Config& config = job.config;
+  set_cpu_threads(static_cast<int>(config.threads));
+  const c10::Device device = parse_device(config.device);
+  const PriorPack pack = PriorPack::open(find_prior(config.prior));
+  RunFolder folder(job.folder, job.existing);
+  log_info("run folder " + folder.path().string());
+  folder.write_start(config, {"dreamfusion " + shell_quoted(arguments), pack.manifest().name, pack.hash()});
+  try {
+    const auto prior = load_torchscript_prior(pack, device);
+    Trainer trainer(config, *prior);
+    const TrainingRunOptions options{job.existing == ExistingRun::kResume, job.stop_at};
+    if (run_training(trainer, config, folder, options) == RunOutcome::kInterrupted) {
+      folder.write_status("interrupted");
+      log_info("stopped after " + std::to_string(trainer.steps_done()) + " steps; go on with: dreamfusion --resume=" +
+               folder.path().string());
+      return ExitCode::kInterrupted;
+    }
+    std::cout << "run        " << folder.path().string() << std::endl;
+    write_results({folder.path(), config, trainer.take_scene(), config.iterations});
+    folder.write_status("done");
+    return ExitCode::kDone;
+  } catch (const UserError& fault) {
+    try {
+      folder.write_status(fault.exit_code() == ExitCode::kInterrupted ? "interrupted" : "failed: " + fault.fault().what);
+    } catch (const UserError&) {  // the disk that failed the run may fail this as well; the first fault is the one to report
+    }
+    throw;
+  }
+}
+
+}  // namespace
+
+ExitCode command_generate(const Arguments& arguments) {
+  cxxopts::Options options = generate_options();
+  const cxxopts::ParseResult parsed = parse_arguments(options, arguments);
+  if (handle_common_options(options, parsed)) return ExitCode::kDone;
+  if (parsed.count("version") > 0) {
+    std::cout << "dreamfusion " << version() << "\n" << build_description();
+    return ExitCode::kDone;
+  }
+  if (parsed.count("help-config") > 0) {
+    std::cout << config_help();
+    return ExitCode::kDone;
+  }
+  const Job job = plan_job(parsed);
+  if (parsed.count("print-config") > 0) {
+    std::cout << config_to_json(job.config) << "\n";
+    return ExitCode::kDone;
+  }
+  return run_job(job, arguments);
+}
+
+}  // namespace dreamfusion

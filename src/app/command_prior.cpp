@@ -1,0 +1,73 @@
+/// `prior info PACK` and `prior verify PACK`.
+#include <iostream>
+
+#include "commands.h"
+#include "dreamfusion/core/device.h"
+#include "dreamfusion/guidance/diffusion_prior.h"
+#include "dreamfusion/guidance/prior_pack.h"
+
+namespace dreamfusion {
+namespace {
+
+std::string join(const std::vector<std::string>& words) {
+  std::string line;
+  for (const std::string& word : words) line += (line.empty() ? "" : ", ") + word;
+  return line;
+}
+
+void print_info(const PriorPack& pack) {
+  const PriorManifest& prior = pack.manifest();
+  std::cout << "name          " << prior.name << " " << prior.version << "\n"
+            << "folder        " << pack.folder().string() << "\n"
+            << "hash          " << pack.hash() << "\n"
+            << "licence       " << prior.license << "\n"
+            << "about         " << prior.description << "\n"
+            << "space         " << prior.space << ", " << prior.channels << " x " << prior.resolution << " x "
+            << prior.resolution << "\n"
+            << "time steps    " << prior.alphas_cumprod.size() << "\n"
+            << "text          " << prior.tokenizer << ", at most " << prior.context_length << " tokens\n"
+            << "view by       " << (prior.words_conditioning ? "words" : "")
+            << (prior.camera_conditioning ? (prior.words_conditioning ? ", camera" : "camera") : "") << "\n";
+  if (prior.evaluation) {
+    std::vector<std::string> kinds, held_out;
+    for (const ReferenceKind& kind : prior.evaluation->kinds) kinds.push_back(kind.name);
+    for (const auto& [colour, kind] : prior.evaluation->held_out) held_out.push_back(colour + " " + kind);
+    std::cout << "kinds         " << join(kinds) << "\n"
+              << "colours       " << join(prior.evaluation->colours) << "\n"
+              << "never seen    " << join(held_out) << "\n";
+  }
+  std::cout << "files         intact (SHA-256 of " << prior.sha256.size() << " files)\n";
+}
+
+}  // namespace
+
+ExitCode command_prior(const Arguments& arguments) {
+  cxxopts::Options options("dreamfusion prior", "What a prior pack is, and whether it is whole.\n"
+      "  info    what prior.json says; every file's SHA-256 is checked\n"
+      "  verify  also loads the networks and recomputes the pack's golden values\n");
+  options.custom_help("info|verify [PACK] [OPTIONS]");
+  options.positional_help("");
+  options.add_options()("action", "info or verify", cxxopts::value<std::string>(), "ACTION")(
+      "pack", "folder of the pack (default: the one that ships)", cxxopts::value<std::string>()->default_value(""), "PACK");
+  add_common_options(options);
+  options.parse_positional({"action", "pack"});
+  const cxxopts::ParseResult parsed = parse_arguments(options, arguments);
+  if (handle_common_options(options, parsed)) return ExitCode::kDone;
+  const std::string action = required_positional(parsed, "action", "dreamfusion prior info priors/starter-64");
+  if (action != "info" && action != "verify") usage_error("unknown action of prior", action, "info or verify");
+  if (parsed.count("threads") > 0) set_cpu_threads(parsed["threads"].as<int>());
+
+  const PriorPack pack = PriorPack::open(find_prior(parsed["pack"].as<std::string>()));
+  if (action == "info") {
+    print_info(pack);
+    return ExitCode::kDone;
+  }
+  const c10::Device device = parse_device(parsed.count("device") > 0 ? parsed["device"].as<std::string>() : "auto");
+  const auto prior = load_torchscript_prior(pack, device);
+  const GoldenCheck check = verify_golden(pack, *prior);
+  std::cout << check.report << (check.passed ? "the pack is whole and computes what it should\n"
+                                             : "the pack computes something else than it should\n");
+  return check.passed ? ExitCode::kDone : ExitCode::kFailed;
+}
+
+}  // namespace dreamfusion

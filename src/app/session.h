@@ -1,0 +1,40 @@
+#pragma once
+/// What several commands do with runs and priors.
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "arguments.h"
+#include "dreamfusion/config/config.h"
+#include "dreamfusion/guidance/diffusion_prior.h"
+#include "dreamfusion/train/run_folder.h"
+#include "dreamfusion/train/scene.h"
+
+namespace dreamfusion {
+
+/// The object of a run as its newest checkpoint left it, ready to be looked at.
+struct FinishedRun {
+  std::filesystem::path folder;
+  Config config;
+  Scene scene;
+  std::int64_t step = 0;
+};
+
+/// Loads a run without touching it; --device and --threads of the command line apply.
+/// @throws UserError when the folder holds no run or no intact checkpoint.
+FinishedRun open_run(const std::filesystem::path& folder, const cxxopts::ParseResult& parsed);
+
+/// Config overrides ("device=…") from the options that every command has.
+std::vector<std::string> common_overrides(const cxxopts::ParseResult& parsed);
+
+/// Throws UserError (kInterrupted) once Ctrl-C was pressed; called between frames and other pieces of work.
+void stop_if_interrupted(const std::string& what_is_safe);
+
+/// Writes turntable and mesh into the run folder and prints where they are. Parts that the config turns off are left out.
+void write_results(const FinishedRun& run);
+/// Only the mesh, to `path`. Prints the file and what is true of it.
+void write_mesh(const FinishedRun& run, const std::filesystem::path& path);
+/// Only the turntable, to `folder`.
+void write_run_turntable(const FinishedRun& run, const std::filesystem::path& folder);
+
+}  // namespace dreamfusion
