@@ -138,10 +138,12 @@ def save(net, out):
     os.replace(f"{out}.partial", out)
 
 
-def train(geometry, out, minutes, batch, lr, seed):
+def train(geometry, out, minutes, batch, lr, seed, init=None):
     torch.manual_seed(seed)
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     net = Scorer().to(memory_format=torch.channels_last)
+    if init:
+        net.load_state_dict(torch.jit.load(init).state_dict())
     optimizer = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=0.02)
     started, step, share = time.time(), 0, 0.0
     while share < 1:
@@ -175,9 +177,10 @@ def main():
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=3)
+    parser.add_argument("--init", help="go on from the weights of a scorer that was written before")
     parser.add_argument("--check", type=int, default=2000, help="fresh renders that the scorer is tested on")
     args = parser.parse_args()
-    net = train(dataset.Geometry(args.data), args.out, args.minutes, args.batch, args.lr, args.seed)
+    net = train(dataset.Geometry(args.data), args.out, args.minutes, args.batch, args.lr, args.seed, args.init)
     print(f"{sum(p.numel() for p in net.parameters())} parameters", flush=True)
     if args.check:
         kinds, cameras, planes = dataset.random_geometry(args.check, np.random.default_rng(12345))
