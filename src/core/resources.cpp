@@ -15,9 +15,8 @@ std::vector<fs::path> resource_roots() {
     const fs::path folder = program.parent_path();
     roots.push_back(folder);
     roots.push_back(folder.parent_path() / "share" / "dreamfusion");
-    // build/<preset>/dreamfusion inside a checkout
-    roots.push_back(folder.parent_path().parent_path());
   }
+  roots.emplace_back(DREAMFUSION_SOURCE_DIR);
   return roots;
 }
 

@@ -148,12 +148,12 @@ TEST_F(PriorPackTest, ReferenceShapesOfTheWrongSizeAreExplained) {
 }
 
 TEST_F(PriorPackTest, FindsTheShippedPackByEnvironmentFirst) {
-  const fs::path chosen = folder_.path() / "priors";
-  fs::create_directories(chosen / "starter-64");
-  fs::copy(pack_ / "prior.json", chosen / "starter-64" / "prior.json");
-  ::setenv("DREAMFUSION_PRIORS", chosen.c_str(), 1);
-  EXPECT_EQ(find_prior(""), chosen / "starter-64");
-  ::unsetenv("DREAMFUSION_PRIORS");
+  const fs::path chosen = folder_.path() / "priors" / "starter-64";
+  fs::create_directories(chosen);
+  fs::copy(pack_ / "prior.json", chosen / "prior.json");
+  ::setenv("DREAMFUSION_HOME", folder_.path().c_str(), 1);
+  EXPECT_EQ(find_prior(""), chosen);
+  ::unsetenv("DREAMFUSION_HOME");
   EXPECT_EQ(find_prior(""), fs::path(DREAMFUSION_SOURCE_DIR) / "priors" / "starter-64");
   EXPECT_EQ(find_prior("some/where"), fs::path("some/where"));
 }

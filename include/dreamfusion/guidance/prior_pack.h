@@ -85,8 +85,7 @@ class PriorPack {
   std::string hash_;
 };
 
-/// The pack for `option` (config.prior): that folder, or when empty priors/starter-64 — $DREAMFUSION_PRIORS, beside the program,
-/// in its installation's share folder, or in the checkout that it was built in.
+/// The pack for `option` (config.prior): that folder, or when empty the first priors/starter-64 of resource_roots().
 /// @throws UserError that lists where it looked.
 std::filesystem::path find_prior(const std::string& option);
 

@@ -1,0 +1,254 @@
+/// The real executable, from argv to exit code, with a prior of a few kilobytes.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <chrono>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "testing/temporary_folder.h"
+#include "testing/text_files.h"
+#include "testing/tiny_prior_pack.h"
+
+namespace dreamfusion {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::read_text;
+using testing::write_text;
+
+struct Outcome {
+  int exit_code = -1;
+  std::string out, err;
+};
+
+std::string quoted(const std::string& text) {
+  std::string result = "'";
+  for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return result + "'";
+}
+
+class CommandLine : public ::testing::Test {
+ protected:
+  void SetUp() override { pack_ = testing::write_tiny_prior_pack(folder_.path() / "pack"); }
+
+  std::string command(const std::vector<std::string>& arguments) const {
+    std::string line = "cd " + quoted(folder_.path().string()) + " && exec " + DREAMFUSION_BINARY;
+    for (const std::string& argument : arguments) line += " " + quoted(argument);
+    return line + " > out.txt 2> err.txt < /dev/null";
+  }
+  Outcome run(const std::vector<std::string>& arguments) const {
+    const int status = std::system(command(arguments).c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(folder_.path() / "out.txt"),
+            read_text(folder_.path() / "err.txt")};
+  }
+  /// A run of a second or two, and whatever else.
+  std::vector<std::string> small_run(const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> arguments = {"--prompt", "a red ball", "--prior", pack_.string(), "-o", "run", "--threads", "1",
+                                          "--iters", "12", "field.grid_resolutions=[8,16]", "field.hidden_width=16",
+                                          "render.train_resolution=16", "render.samples_per_ray=24", "turntable.frames=3",
+                                          "turntable.size=24", "mesh.resolution=24", "train.checkpoint_every=4"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  }
+  void expect_fault(const Outcome& outcome, int exit_code, const std::string& words) const {
+    EXPECT_EQ(outcome.exit_code, exit_code) << outcome.err;
+    EXPECT_NE(outcome.err.find(words), std::string::npos) << "wanted: " << words << "\ngot: " << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+  }
+  fs::path path(const std::string& name) const { return folder_.path() / name; }
+
+  testing::TemporaryFolder folder_;
+  fs::path pack_;
+};
+
+TEST_F(CommandLine, MainJobLeavesEverythingThatItPromises) {
+  const Outcome outcome = run(small_run());
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  for (const char* name : {"config.json", "run.json", "metrics.jsonl", "preview.png", "mesh.obj", "checkpoints/step_00000012/state.pt",
+                           "turntable/frame_0000.png", "turntable/normal_0002.png", "turntable/opacity_0001.png",
+                           "turntable/turntable.webp"}) {
+    EXPECT_TRUE(fs::exists(path("run") / name)) << name;
+  }
+  EXPECT_NE(outcome.out.find("run/mesh.obj"), std::string::npos) << outcome.out;
+  const auto provenance = nlohmann::json::parse(read_text(path("run/run.json")));
+  EXPECT_EQ(provenance["status"], "done");
+  EXPECT_EQ(provenance["prompt"], "a red ball");
+  EXPECT_EQ(provenance["prior"]["hash"].get<std::string>().size(), 64u);
+  EXPECT_NE(provenance["command"].get<std::string>().find("'a red ball'"), std::string::npos);
+}
+
+TEST_F(CommandLine, StoppedAndResumedEqualsUninterrupted) {
+  ASSERT_EQ(run(small_run()).exit_code, 0);
+  const std::string whole = read_text(path("run/mesh.obj"));
+  ASSERT_FALSE(whole.empty());
+  EXPECT_EQ(run(small_run({"--force", "--stop-at", "5"})).exit_code, 130);
+  EXPECT_FALSE(fs::exists(path("run/mesh.obj")));
+  const Outcome resumed = run({"--resume=run"});
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_EQ(read_text(path("run/mesh.obj")), whole);
+}
+
+TEST_F(CommandLine, CtrlCWritesACheckpointAndExits130) {
+  const std::string line = command(small_run({"--iters", "100000", "train.checkpoint_every=0"}));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::execl("/bin/sh", "sh", "-c", line.c_str(), nullptr);
+    ::_exit(127);
+  }
+  for (int i = 0; i < 600 && read_text(path("run/metrics.jsonl")).empty(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  ::kill(child, SIGINT);
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 130) << read_text(path("err.txt"));
+  EXPECT_EQ(testing::names_in(path("run/checkpoints")).size(), 1u);
+  EXPECT_NE(read_text(path("err.txt")).find("--resume"), std::string::npos);
+}
+
+TEST_F(CommandLine, KilledInTheMiddleItResumesWithNothingHalfWritten) {
+  const std::string line = command(small_run({"--iters", "100000", "train.checkpoint_every=1"}));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::execl("/bin/sh", "sh", "-c", line.c_str(), nullptr);
+    ::_exit(127);
+  }
+  for (int i = 0; i < 600 && read_text(path("run/metrics.jsonl")).empty(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  ::kill(child, SIGKILL);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  const Outcome resumed = run({"--resume=run", "--iters", "100000", "--stop-at", "1"});
+  EXPECT_EQ(resumed.exit_code, 130) << resumed.err;
+  EXPECT_NE(resumed.err.find("going on from step"), std::string::npos) << resumed.err;
+  for (const std::string& name : testing::names_in(path("run/checkpoints"))) EXPECT_FALSE(name.starts_with(".tmp")) << name;
+}
+
+TEST_F(CommandLine, ExistingRunIsNeitherResumedNorOverwrittenInSilence) {
+  ASSERT_EQ(run(small_run()).exit_code, 0);
+  const std::string before = read_text(path("run/metrics.jsonl"));
+  expect_fault(run(small_run()), 2, "already holds a run");
+  EXPECT_EQ(read_text(path("run/metrics.jsonl")), before);
+  expect_fault(run(small_run({"--resume", "--seed", "3"})), 2, "seed was 0, now 3");
+  expect_fault(run(small_run({"--resume", "--force"})), 2, "exclude each other");
+  EXPECT_EQ(run(small_run({"--force", "--seed", "3"})).exit_code, 0);
+}
+
+TEST_F(CommandLine, AFolderWithSomethingElseInItIsLeftAlone) {
+  fs::create_directories(path("run"));
+  write_text(path("run/thesis.txt"), "important");
+  expect_fault(run(small_run({"--force"})), 2, "not a run's");
+  EXPECT_EQ(testing::names_in(path("run")).size(), 1u);
+}
+
+TEST_F(CommandLine, WrongUsageIsExplained) {
+  expect_fault(run({}), 2, "the prompt is empty");
+  expect_fault(run({"--prompt", "   "}), 2, "the prompt is empty");
+  expect_fault(run({"--promt", "a red ball"}), 2, "did you mean --prompt?");
+  expect_fault(run({"a red ball"}), 2, "--prompt");
+  expect_fault(run({"exprot", "run"}), 2, "did you mean export?");
+  expect_fault(run({"--prompt", "x", "a red ball"}), 2, "a red ball");
+  expect_fault(run({"--prompt", "x", "guidance.guidance_scal=3"}), 2, "guidance.guidance_scale");
+  expect_fault(run({"--prompt", "x", "--seed", "1.7"}), 2, "seed");
+  expect_fault(run({"--prompt", "x", "--iters", "-3"}), 2, "iterations");
+  expect_fault(run({"--prompt", "x", "--config", "nowhere.json"}), 2, "nowhere.json");
+  expect_fault(run({"--prompt", "x", "--device", "gpu"}), 2, "gpu");
+  expect_fault(run({"render"}), 2, "no run was named");
+  expect_fault(run({"render", "nowhere"}), 2, "not a run folder");
+  expect_fault(run({"--prompt", "x", "--seed"}), 2, "seed");
+}
+
+TEST_F(CommandLine, ConfigFilesAreStrict) {
+  write_text(path("typo.json"), "{ \"guidance\": { \"guidence_scale\": 3 }, \"iterations\": 1.5 }");
+  const Outcome outcome = run({"--prompt", "x", "--config", "typo.json"});
+  expect_fault(outcome, 2, "guidance.guidance_scale");
+  EXPECT_NE(outcome.err.find("iterations"), std::string::npos) << "all problems at once: " << outcome.err;
+}
+
+TEST_F(CommandLine, DashesEqualUnderscores) {
+  EXPECT_EQ(run({"--print_config", "--prompt", "x"}).exit_code, 0);
+  EXPECT_EQ(run({"--print-config", "--prompt", "x", "guidance.guidance-scale=3"}).exit_code, 0);
+}
+
+TEST_F(CommandLine, InformationGoesToStdoutAndSucceeds) {
+  for (const char* option : {"--help", "--help-config", "--version"}) {
+    const Outcome outcome = run({option});
+    EXPECT_EQ(outcome.exit_code, 0) << option;
+    EXPECT_GT(outcome.out.size(), 20u) << option;
+  }
+  const Outcome config = run({"--print-config", "--prompt", "a, b", "--seed", "7"});
+  const auto json = nlohmann::json::parse(config.out);
+  EXPECT_EQ(json["prompt"], "a, b");
+  EXPECT_EQ(json["seed"], 7);
+}
+
+TEST_F(CommandLine, DamagedPackIsNamedBeforeAnythingIsWritten) {
+  for (const char* file : {"unet.pt", "text_encoder.pt", "vocabulary.json", "prior.json"}) {
+    const std::string bytes = read_text(pack_ / file);
+    write_text(pack_ / file, bytes.substr(0, bytes.size() / 2));
+    expect_fault(run(small_run()), 1, file);
+    fs::remove(pack_ / file);
+    expect_fault(run(small_run()), 1, file);
+    write_text(pack_ / file, bytes);
+  }
+  EXPECT_FALSE(fs::exists(path("run")));
+}
+
+TEST_F(CommandLine, UnwritableOutputIsAFault) {
+  write_text(path("run"), "a file");
+  expect_fault(run(small_run()), 2, "is a file");
+}
+
+TEST_F(CommandLine, RenderAndExportWorkFromACheckpointAlone) {
+  ASSERT_EQ(run(small_run()).exit_code, 0);
+  const std::string mesh = read_text(path("run/mesh.obj"));
+  fs::remove_all(pack_);  // neither needs the prior
+  fs::remove_all(path("run/turntable"));
+  for (const char* channel : {"color", "normal", "opacity", "depth"}) {
+    const Outcome outcome = run({"render", "run", "--azimuth", "-30", "--elevation", "10", "--size", "32", "--channel", channel,
+                                 "-o", std::string(channel) + ".png"});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_TRUE(fs::exists(path(std::string(channel) + ".png")));
+  }
+  EXPECT_EQ(run({"export", "run", "-o", "again.obj"}).exit_code, 0);
+  EXPECT_EQ(read_text(path("again.obj")), mesh);
+  expect_fault(run({"render", "run", "--light", "disco"}), 2, "disco");
+  expect_fault(run({"render", "run", "--size", "0"}), 2, "--size");
+}
+
+TEST_F(CommandLine, EmptyObjectIsAFaultThatDescribesTheDensity) {
+  ASSERT_EQ(run(small_run()).exit_code, 0);
+  expect_fault(run({"export", "run", "--isosurface-threshold", "100000"}), 1, "density");
+}
+
+TEST_F(CommandLine, EvalJudgesTheRun) {
+  ASSERT_EQ(run(small_run()).exit_code, 0);
+  const Outcome outcome = run({"eval", "run", "--json"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto result = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(result["views"], 8);
+  EXPECT_EQ(result["kind"], "sphere");
+  EXPECT_EQ(result["colour"], "red");
+  for (const char* field : {"kind_right", "colour_right", "both_right", "kind_right_textureless"}) {
+    EXPECT_GE(result[field], 0) << field;
+    EXPECT_LE(result[field], 8) << field;
+  }
+  EXPECT_GT(result["shape_iou"], 0.5);  // the initial blob is a ball, and so is the reference
+  EXPECT_LE(result["shape_iou"], 1.0);
+}
+
+TEST_F(CommandLine, PriorInfoAndVerify) {
+  EXPECT_EQ(run({"prior", "info", pack_.string()}).exit_code, 0);
+  EXPECT_EQ(run({"prior", "verify", pack_.string()}).exit_code, 0);
+  expect_fault(run({"prior", "frobnicate", pack_.string()}), 2, "info or verify");
+  expect_fault(run({"prior", "info", path("nowhere").string()}), 1, "nowhere");
+}
+
+}  // namespace
+}  // namespace dreamfusion

@@ -1,0 +1,154 @@
+#include "dreamfusion/train/trainer.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "dreamfusion/core/error.h"
+#include "dreamfusion/train/training_run.h"
+#include "testing/temporary_folder.h"
+#include "testing/tiny_prior_pack.h"
+
+namespace dreamfusion {
+namespace {
+
+/// A run of seconds against a prior whose answer is known: a disc of the colour that the prompt names.
+Config small_config() {
+  Config config;
+  config.prompt = "a red ball";
+  config.iterations = 8;
+  config.field.grid_resolutions = {8, 16};
+  config.field.hidden_width = 16;
+  config.render.train_resolution = 16;
+  config.render.samples_per_ray = 16;
+  config.render.occupancy_resolution = 16;
+  config.render.occupancy_refresh = 3;
+  config.light.lit_probability = 0.5;
+  config.guidance.guidance_scale = 1.0;
+  config.train.batch_size = 2;
+  config.train.log_every = 1;
+  config.train.checkpoint_every = 3;
+  config.train.preview_every = 0;
+  config.turntable.frames = 0;
+  return config;
+}
+
+class TrainerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    pack_ = std::make_unique<PriorPack>(PriorPack::open(testing::write_tiny_prior_pack(folder_.path() / "pack")));
+    prior_ = load_torchscript_prior(*pack_, at::kCPU);
+  }
+  static void expect_same(const Checkpoint& a, const Checkpoint& b) {
+    ASSERT_EQ(a.step, b.step);
+    ASSERT_EQ(a.state.size(), b.state.size());
+    for (const auto& [name, tensor] : a.state) EXPECT_TRUE(at::equal(tensor, b.state.at(name))) << name;
+  }
+  testing::TemporaryFolder folder_;
+  std::unique_ptr<PriorPack> pack_;
+  std::unique_ptr<DiffusionPrior> prior_;
+};
+
+TEST_F(TrainerTest, SameSeedSameResultBitForBit) {
+  Trainer a(small_config(), *prior_), b(small_config(), *prior_);
+  for (int step = 0; step < 5; ++step) {
+    EXPECT_EQ(a.step().to_json(), b.step().to_json());
+  }
+  expect_same(a.checkpoint(), b.checkpoint());
+}
+
+TEST_F(TrainerTest, AnotherSeedIsAnotherRun) {
+  Config other = small_config();
+  other.seed = 1;
+  Trainer a(small_config(), *prior_), b(other, *prior_);
+  a.step();
+  b.step();
+  EXPECT_FALSE(at::equal(a.checkpoint().state.at("grid.table"), b.checkpoint().state.at("grid.table")));
+}
+
+TEST_F(TrainerTest, ResumedRunEqualsTheUninterruptedOneBitForBit) {
+  const Config config = small_config();
+  Trainer whole(config, *prior_);
+  while (!whole.finished()) whole.step();
+
+  Trainer first(config, *prior_);
+  for (int step = 0; step < 4; ++step) first.step();
+  save_checkpoint(folder_.path() / "checkpoints", first.checkpoint(), 1);
+  Trainer second(config, *prior_);
+  second.restore(*load_newest_checkpoint(folder_.path() / "checkpoints"), "test");
+  while (!second.finished()) second.step();
+  expect_same(whole.checkpoint(), second.checkpoint());
+}
+
+TEST_F(TrainerTest, ResumeWithALearnedBackgroundIsExactToo) {
+  Config config = small_config();
+  config.background.type = "environment";
+  Trainer whole(config, *prior_), first(config, *prior_), second(config, *prior_);
+  for (int step = 0; step < 6; ++step) whole.step();
+  for (int step = 0; step < 3; ++step) first.step();
+  second.restore(first.checkpoint(), "test");
+  for (int step = 0; step < 3; ++step) second.step();
+  expect_same(whole.checkpoint(), second.checkpoint());
+}
+
+TEST_F(TrainerTest, ACheckpointOfAnotherFieldIsRefusedInWords) {
+  Trainer trainer(small_config(), *prior_);
+  Config other = small_config();
+  other.field.grid_resolutions = {8, 12};
+  Trainer different(other, *prior_);
+  EXPECT_THROW(different.restore(trainer.checkpoint(), "the run"), UserError);
+}
+
+TEST_F(TrainerTest, TheObjectTakesTheColourThatThePromptNames) {
+  for (const auto& [prompt, channel] : {std::pair<std::string, int>{"a red ball", 0}, {"a blue ball", 2}}) {
+    Config config = small_config();
+    config.prompt = prompt;
+    config.iterations = 60;
+    config.light.lit_probability = 0.0;
+    Trainer trainer(config, *prior_);
+    while (!trainer.finished()) trainer.step();
+    const at::Tensor albedo = trainer.scene().field->query(at::zeros({1, 3}), {.albedo = true}).albedo[0];
+    EXPECT_EQ(albedo.argmax().item<std::int64_t>(), channel) << prompt << albedo;
+  }
+}
+
+TEST_F(TrainerTest, AnUnreadablyEmptySceneEndsTheRun) {
+  Config config = small_config();
+  config.iterations = 50;
+  config.field.density_init = "none";
+  config.loss.lambda_opacity = 1000.0;
+  config.train.watchdog_patience = 5;
+  config.train.watchdog_min_opacity = 0.9;  // so that the test need not wait for the fog to lift
+  Trainer trainer(config, *prior_);
+  try {
+    while (!trainer.finished()) trainer.step();
+    FAIL() << "the watchdog slept";
+  } catch (const UserError& fault) {
+    EXPECT_EQ(fault.exit_code(), ExitCode::kDiverged);
+  }
+}
+
+TEST_F(TrainerTest, TrainingRunWritesWhatARunFolderPromises) {
+  Config config = small_config();
+  config.train.preview_every = 4;
+  RunFolder run(folder_.path() / "run", ExistingRun::kRefuse);
+  run.write_start(config, {"dreamfusion --prompt x", pack_->manifest().name, pack_->hash()});
+  Trainer trainer(config, *prior_);
+  EXPECT_EQ(run_training(trainer, config, run, {false, 5}), RunOutcome::kInterrupted);
+  EXPECT_EQ(list_checkpoints(run.checkpoints()).back(), 5);
+  EXPECT_TRUE(std::filesystem::exists(run.preview()));
+
+  Trainer again(config, *prior_);
+  EXPECT_EQ(run_training(again, config, run, {true, 0}), RunOutcome::kFinished);
+  EXPECT_EQ(list_checkpoints(run.checkpoints()), (std::vector<std::int64_t>{6, 8}));
+  std::ifstream metrics(run.metrics());
+  int lines = 0;
+  for (std::string line; std::getline(metrics, line); ++lines) {
+    EXPECT_NE(line.find("\"step\":" + std::to_string(lines + 1)), std::string::npos) << line;
+  }
+  EXPECT_EQ(lines, 8);
+}
+
+}  // namespace
+}  // namespace dreamfusion
