@@ -75,7 +75,8 @@ class ResBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Self-attention over pixels and cross-attention to the context, in one softmax over both."""
+    """Self-attention over pixels plus cross-attention to the context, each with a softmax of its own (in one, the few words
+    drown among the pixels)."""
 
     def __init__(self, channels, width_context, head=32):
         super().__init__()
@@ -86,13 +87,13 @@ class Attention(nn.Module):
         self.out = nn.Linear(channels, channels)
         nn.init.zeros_(self.out.weight)
 
-    def forward(self, x: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, context: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         b, c, h, w = x.shape
         tokens = self.norm(x).flatten(2).transpose(1, 2)
         d = c // self.heads
         q, k, v = self.qkv(tokens).view(b, h * w, 3, self.heads, d).permute(2, 0, 3, 1, 4).unbind(0)
         kc, vc = self.context(context).view(b, context.shape[1], 2, self.heads, d).permute(2, 0, 3, 1, 4).unbind(0)
-        y = F.scaled_dot_product_attention(q, torch.cat([k, kc], 2), torch.cat([v, vc], 2))
+        y = F.scaled_dot_product_attention(q, k, v) + F.scaled_dot_product_attention(q, kc, vc, attn_mask=bias.to(q.dtype))
         y = self.out(y.transpose(1, 2).reshape(b, h * w, c))
         return x + y.transpose(1, 2).reshape(b, c, h, w)
 
@@ -124,26 +125,29 @@ class UNet(nn.Module):
         nn.init.zeros_(self.leave.weight)
 
     def condition(self, t: torch.Tensor, context: torch.Tensor, camera: torch.Tensor):
-        """-> (scale-shift input [B, 256], context with two camera tokens [B, L + 2, 128])."""
+        """-> (scale-shift input [B, 256], context with two camera tokens [B, L + 2, 128], bias [B, 1, 1, L + 2] that hides padding)."""
         frequencies = torch.exp(torch.arange(32, device=t.device) * (-math.log(1000.0) / 31))
         phase = t.to(frequencies.dtype)[:, None] * frequencies
         azimuth, elevation, known = camera[:, 0:1], camera[:, 1:2], camera[:, 2:3]
         angles = torch.cat([azimuth, 2 * azimuth, 4 * azimuth, elevation], 1)
         view = torch.cat([angles.sin(), angles.cos(), torch.ones_like(known)], 1) * known
-        pooled = context.mean(1)
-        c = self.time(torch.cat([phase.sin(), phase.cos()], 1)) + self.text(pooled) + self.camera(view)
+        used = (context != 0).any(2)  # padding is zero; a mean over all slots would be five times weaker
+        pooled = context.sum(1) / used.sum(1, keepdim=True).clamp_min(1).to(context.dtype)
+        c = self.time(torch.cat([phase.sin(), phase.cos()], 1)) + self.text(pooled) + 4.0 * self.camera(view)
         tokens = self.camera_tokens(view).view(-1, 2, context.shape[2])
-        return F.silu(c), torch.cat([context, tokens.to(context.dtype)], 1)
+        hidden = torch.cat([~used, torch.zeros_like(used[:, :2])], 1)
+        bias = torch.zeros_like(hidden, dtype=c.dtype).masked_fill(hidden, -1e4)[:, None, None, :]
+        return F.silu(c), torch.cat([context, tokens.to(context.dtype)], 1), bias
 
     def forward(self, x_t: torch.Tensor, t: torch.Tensor, context: torch.Tensor, camera: torch.Tensor) -> torch.Tensor:
-        c, context = self.condition(t, context, camera)
+        c, context, bias = self.condition(t, context, camera)
         x1 = self.down1(self.enter(F.pixel_unshuffle(x_t, 2)), c)
-        x2 = self.attend2(self.down2(self.shrink1(x1), c), context)
-        x3 = self.attend3(self.down3(self.shrink2(x2), c), context)
-        x = self.attend4(self.middle(x3, c), context)
+        x2 = self.attend2(self.down2(self.shrink1(x1), c), context, bias)
+        x3 = self.attend3(self.down3(self.shrink2(x2), c), context, bias)
+        x = self.attend4(self.middle(x3, c), context, bias)
         x = self.up3(torch.cat([x, x3], 1), c)
         x = self.grow2(F.interpolate(x, scale_factor=2.0, mode="nearest"))
-        x = self.attend5(self.up2(torch.cat([x, x2], 1), c), context)
+        x = self.attend5(self.up2(torch.cat([x, x2], 1), c), context, bias)
         x = self.grow1(F.interpolate(x, scale_factor=2.0, mode="nearest"))
         x = self.up1(torch.cat([x, x1], 1), c)
         return F.pixel_shuffle(self.leave(F.silu(self.norm(x))), 2)

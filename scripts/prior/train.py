@@ -28,6 +28,7 @@ import model
 
 MASK_WEIGHT = 6.0  # the random background must not outweigh the object
 ROUND_SECONDS = 12.0
+CONDITION_RATE = 3.0
 
 
 def parse():
@@ -50,6 +51,13 @@ def load_pack(net, folder):
     """Weights of a shipped pack."""
     for part, file in ((net.unet, "unet.pt"), (net.text_encoder, "text_encoder.pt")):
         part.load_state_dict(torch.jit.load(str(pathlib.Path(folder) / file), map_location="cpu").state_dict())
+
+
+def parameter_groups(net):
+    """What brings text and camera in learns faster: its inputs are small, and the images alone explain most of the loss."""
+    fast = [p for name, p in net.named_parameters() if any(part in name for part in ("unet.text", "unet.camera", ".context."))]
+    chosen = {id(p) for p in fast}
+    return [{"params": [p for p in net.parameters() if id(p) not in chosen], "rate": 1.0}, {"params": fast, "rate": CONDITION_RATE}]
 
 
 def draw_batch(geometry, size, count, rng, generator, alphas):
@@ -103,12 +111,13 @@ def work(rank, args):
     done_seconds, images, steps, ema = 0.0, 0, 0, None
     if args.from_pack:
         load_pack(net, args.from_pack)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=args.lr, betas=(0.9, 0.99), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(parameter_groups(net), lr=args.lr, betas=(0.9, 0.99), weight_decay=0.01)
     latest = pathlib.Path(args.out) / "latest.pt"
     if args.resume:
         state = torch.load(latest, map_location=device)
         net.load_state_dict(state["net"])
-        optimizer.load_state_dict(state["optimizer"])
+        if len(state["optimizer"]["param_groups"]) == len(optimizer.param_groups):
+            optimizer.load_state_dict(state["optimizer"])
         done_seconds, images, steps, ema = state["seconds"], state["images"], state["steps"], state["ema"]
     ema_net = copy.deepcopy(net).requires_grad_(False)
     if ema is not None:
@@ -128,7 +137,7 @@ def work(rank, args):
         warm_up = min(1.0, share / 0.01 + 0.02)
         lr = args.lr * warm_up * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
         for group in optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group["rate"]
         while time.time() - round_started < ROUND_SECONDS:
             x_t, t, ids, camera, target, weight = (v.to(device) for v in draw_batch(geometry, size, count, rng, generator, alphas))
             with torch.autocast(device.type, torch.bfloat16):

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Makes an object of every prompt in a file, judges each with `dreamfusion eval`, and prints a Markdown table.
+set -euo pipefail
+
+usage() {
+  cat <<'END'
+usage: scripts/evaluate.sh [PROMPTS [OUT]] [-- options of dreamfusion ...]
+
+  PROMPTS   a prompt a line, '#' comments (default: configs/evaluation_prompts.txt)
+  OUT       folder of the runs (default: outputs/evaluation); finished runs are kept, so it can be stopped and started again
+The table goes to stdout and OUT/evaluation.md; OUT/<prompt>/evaluation.png shows each object from eight sides.
+END
+}
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+program=$root/build/release/dreamfusion
+arguments=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    -h | --help) usage; exit 0 ;;
+    --) shift; break ;;
+    *) arguments+=("$1"); shift ;;
+  esac
+done
+prompts=${arguments[0]:-$root/configs/evaluation_prompts.txt}
+out=${arguments[1]:-outputs/evaluation}
+[ -x "$program" ] || { echo "error: $program is not built; fix: scripts/quickstart.sh" >&2; exit 1; }
+[ -r "$prompts" ] || { echo "error: $prompts cannot be read" >&2; exit 2; }
+mkdir -p "$out"
+
+# field NAME FILE: the value of a number or text in evaluation.json, which has one field a line
+field() { sed -n "s/^ *\"$1\": *\"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p" "$2"; }
+
+rows="| prompt | kind right | colour right | both right | kind, textureless | shape IoU |
+|---|---|---|---|---|---|"
+total=0 both=0 textureless=0
+while IFS= read -r prompt; do
+  case $prompt in '' | '#'*) continue ;; esac
+  run=$out/$(printf '%s' "$prompt" | tr -c 'a-zA-Z0-9\n' '-')
+  if [ ! -f "$run/evaluation.json" ]; then
+    existing=--force
+    [ ! -f "$run/config.json" ] || existing=--resume
+    "$program" --prompt "$prompt" --config "$root/configs/base.json" -o "$run" --log-level warning "$existing" "$@" >/dev/null </dev/null
+    "$program" eval "$run" >/dev/null </dev/null
+  fi
+  result=$run/evaluation.json
+  rows+="
+| $prompt | $(field kind_right "$result") | $(field colour_right "$result") | $(field both_right "$result") | $(field kind_right_textureless "$result") | $(field shape_iou "$result" | cut -c1-5) |"
+  total=$((total + 1))
+  [ "$(field both_right "$result")" -lt 6 ] || both=$((both + 1))
+  [ "$(field kind_right_textureless "$result")" -lt 6 ] || textureless=$((textureless + 1))
+  echo "$total  $prompt: both right in $(field both_right "$result") of 8" >&2
+done <"$prompts"
+{
+  echo "$rows"
+  echo
+  echo "Kind and colour right in at least 6 of 8 views: $both of $total. Kind right in at least 6 of 8 textureless views: $textureless of $total."
+} | tee "$out/evaluation.md"
