@@ -59,6 +59,22 @@ class CommandLine : public ::testing::Test {
     EXPECT_NE(outcome.err.find(words), std::string::npos) << "wanted: " << words << "\ngot: " << outcome.err;
     EXPECT_EQ(outcome.out, "");
   }
+  /// Starts a run, sends the signal once it has logged a step, and waits. @return the status of waitpid
+  int signal_in_the_middle(const std::vector<std::string>& arguments, int signal) const {
+    const std::string line = command(arguments);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::execl("/bin/sh", "sh", "-c", line.c_str(), nullptr);
+      ::_exit(127);
+    }
+    for (int i = 0; i < 600 && read_text(path("run/metrics.jsonl")).empty(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    ::kill(child, signal);
+    int status = 0;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    return status;
+  }
   fs::path path(const std::string& name) const { return folder_.path() / name; }
 
   testing::TemporaryFolder folder_;
@@ -93,18 +109,7 @@ TEST_F(CommandLine, StoppedAndResumedEqualsUninterrupted) {
 }
 
 TEST_F(CommandLine, CtrlCWritesACheckpointAndExits130) {
-  const std::string line = command(small_run({"--iters", "100000", "train.checkpoint_every=0"}));
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::execl("/bin/sh", "sh", "-c", line.c_str(), nullptr);
-    ::_exit(127);
-  }
-  for (int i = 0; i < 600 && read_text(path("run/metrics.jsonl")).empty(); ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  }
-  ::kill(child, SIGINT);
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  const int status = signal_in_the_middle(small_run({"--iters", "100000", "train.checkpoint_every=0"}), SIGINT);
   ASSERT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 130) << read_text(path("err.txt"));
   EXPECT_EQ(testing::names_in(path("run/checkpoints")).size(), 1u);
@@ -112,18 +117,8 @@ TEST_F(CommandLine, CtrlCWritesACheckpointAndExits130) {
 }
 
 TEST_F(CommandLine, KilledInTheMiddleItResumesWithNothingHalfWritten) {
-  const std::string line = command(small_run({"--iters", "100000", "train.checkpoint_every=1"}));
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::execl("/bin/sh", "sh", "-c", line.c_str(), nullptr);
-    ::_exit(127);
-  }
-  for (int i = 0; i < 600 && read_text(path("run/metrics.jsonl")).empty(); ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  }
-  ::kill(child, SIGKILL);
-  int status = 0;
-  ::waitpid(child, &status, 0);
+  const int status = signal_in_the_middle(small_run({"--iters", "100000", "train.checkpoint_every=1"}), SIGKILL);
+  ASSERT_TRUE(WIFSIGNALED(status));
   const Outcome resumed = run({"--resume=run", "--iters", "100000", "--stop-at", "1"});
   EXPECT_EQ(resumed.exit_code, 130) << resumed.err;
   EXPECT_NE(resumed.err.find("going on from step"), std::string::npos) << resumed.err;
