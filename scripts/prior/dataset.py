@@ -81,7 +81,7 @@ class Geometry:
 
     def batch(self, index):
         """-> planes float [B, 9, 64, 64]: coverages and details in [0, 1], normals in [-1, 1]."""
-        planes = torch.from_numpy(self.planes[index]).float()
+        planes = torch.from_numpy(np.array(self.planes[index])).float()
         return unpack(planes)
 
 

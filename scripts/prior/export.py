@@ -41,8 +41,13 @@ def check_script(scripted, original, inputs):
             raise SystemExit(f"the exported {type(original).__name__} differs by {difference} at batch {batch}")
 
 
+def load_script(file):
+    """A network of a pack, ready to run."""
+    return torch.jit.load(str(file), map_location="cpu").float().eval()
+
+
 def export_networks(net, folder):
-    """unet.pt and text_encoder.pt. -> the two scripted modules, read back from disk"""
+    """unet.pt and text_encoder.pt, weights rounded to float16. -> the two scripted modules, read back from disk, in float32"""
     generator = torch.Generator().manual_seed(5)
     words = len(captions.VOCABULARY)
 
@@ -61,10 +66,10 @@ def export_networks(net, folder):
 
     loaded = []
     for part, file, inputs in ((net.unet, "unet.pt", unet_inputs), (net.text_encoder, "text_encoder.pt", lambda b: (ids(b),))):
-        part.to(memory_format=torch.contiguous_format)
+        part.to(memory_format=torch.contiguous_format).half()
         torch.jit.script(part).save(str(folder / file))
-        scripted = torch.jit.load(str(folder / file))
-        check_script(scripted, part, inputs)
+        scripted = load_script(folder / file)
+        check_script(scripted, part.float(), inputs)
         assert set(scripted.state_dict()) == set(part.state_dict())
         loaded.append(scripted)
     return loaded
@@ -120,7 +125,7 @@ def manifest(version, golden, folder):
         "description": f"{len(kinds)} kinds of simple object in {len(captions.COLOURS)} colours, 64x64 pixels, trained on "
                        "renders of procedural shapes; knows the camera's azimuth and elevation.",
         "space": "pixel", "resolution": RESOLUTION, "channels": 3, "prediction": "v", "num_timesteps": model.TIMESTEPS,
-        "alphas_cumprod": model.cosine_alphas_cumprod().tolist(), "dtype": "float32",
+        "alphas_cumprod": model.cosine_alphas_cumprod().tolist(), "dtype": "float16",
         "text": {"tokenizer": "words", "files": {"vocabulary": "vocabulary.json"}, "context_length": captions.CONTEXT,
                  "pad_id": captions.PAD, "unknown_id": captions.UNKNOWN, "embedding_width": model.WIDTH_TEXT},
         "view_conditioning": ["words", "camera"], "view_phrases": captions.VIEW_PHRASES,

@@ -74,16 +74,23 @@ class ResBlock(nn.Module):
         return self.skip(x) + h
 
 
-class Attention(nn.Module):
-    """Self-attention over pixels plus cross-attention to the context, each with a softmax of its own (in one, the few words
-    drown among the pixels)."""
+def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """softmax(q kᵀ / √d + bias) v over [B, H, N, d]; for so few keys faster on a CPU than the fused operator, above all backwards."""
+    scores = (q * q.shape[3] ** -0.5) @ k.transpose(2, 3)
+    return (scores + bias.to(scores.dtype)).softmax(3).to(v.dtype) @ v
 
-    def __init__(self, channels, width_context, head=32):
+
+class Attention(nn.Module):
+    """Cross-attention to the context and, where pixels are few, self-attention, each with a softmax of its own (in one, the few
+    words drown among the pixels)."""
+
+    def __init__(self, channels, width_context, pixels, head=32):
         super().__init__()
         self.heads = max(1, channels // head)
         self.norm = nn.GroupNorm(8, channels)
-        self.qkv = nn.Linear(channels, 3 * channels)
+        self.query = nn.Linear(channels, channels)
         self.context = nn.Linear(width_context, 2 * channels)
+        self.pixels = nn.Linear(channels, 3 * channels) if pixels else None
         self.out = nn.Linear(channels, channels)
         nn.init.zeros_(self.out.weight)
 
@@ -91,58 +98,130 @@ class Attention(nn.Module):
         b, c, h, w = x.shape
         tokens = self.norm(x).flatten(2).transpose(1, 2)
         d = c // self.heads
-        q, k, v = self.qkv(tokens).view(b, h * w, 3, self.heads, d).permute(2, 0, 3, 1, 4).unbind(0)
-        kc, vc = self.context(context).view(b, context.shape[1], 2, self.heads, d).permute(2, 0, 3, 1, 4).unbind(0)
-        y = F.scaled_dot_product_attention(q, k, v) + F.scaled_dot_product_attention(q, kc, vc, attn_mask=bias.to(q.dtype))
+        query = self.query(tokens).view(b, h * w, self.heads, d).transpose(1, 2)
+        k, v = self.context(context).view(b, context.shape[1], 2, self.heads, d).permute(2, 0, 3, 1, 4).unbind(0)
+        y = attend(query, k, v, bias)
+        if self.pixels is not None:
+            q, k, v = self.pixels(tokens).view(b, h * w, 3, self.heads, d).permute(2, 0, 3, 1, 4).unbind(0)
+            y = y + attend(q, k, v, torch.zeros_like(bias[:, :, :, :1]))
         y = self.out(y.transpose(1, 2).reshape(b, h * w, c))
         return x + y.transpose(1, 2).reshape(b, c, h, w)
+
+
+class WordPool(nn.Module):
+    """context [B, L, 128], used [B, L] bool -> [B, outputs]: every head picks its own words (the kind, a colour, the view);
+    a mean would drown them among the fillers."""
+
+    def __init__(self, outputs, heads=4):
+        super().__init__()
+        self.score, self.out = nn.Linear(WIDTH_TEXT, heads), nn.Linear(heads * WIDTH_TEXT, outputs)
+
+    def forward(self, context: torch.Tensor, used: torch.Tensor) -> torch.Tensor:
+        weights = self.score(context).masked_fill(~used.unsqueeze(2), -1e4).softmax(1)
+        return self.out((weights.transpose(1, 2) @ context).flatten(1))
+
+
+def view_features(camera: torch.Tensor) -> torch.Tensor:
+    """camera [B, 3] (azimuth, elevation in radians, known) -> [B, 9]; all zero where unknown."""
+    azimuth, elevation, known = camera[:, 0:1], camera[:, 1:2], camera[:, 2:3]
+    angles = torch.cat([azimuth, 2 * azimuth, 4 * azimuth, elevation], 1)
+    return torch.cat([angles.sin(), angles.cos(), torch.ones_like(known)], 1) * known
+
+
+class Sketch(nn.Module):
+    """What text and camera alone tell of the picture, before any pixel is seen: features [B, 48, 16, 16] and, read off them, a
+    coarse drawing [B, 4, 16, 16] (premultiplied albedo, coverage).
+
+    At high noise that is all there is to know, but the images' own loss hardly teaches it: there are too few such images of each
+    kind and view. The drawing has a loss of its own, costs little, and is learned in minutes."""
+
+    CHANNELS = 48
+
+    def __init__(self, width=256):
+        super().__init__()
+        self.pool, self.text = WordPool(width), nn.LayerNorm(width)
+        self.camera = nn.Sequential(nn.Linear(9, 128), nn.SiLU(), nn.Linear(128, width), nn.LayerNorm(width))
+        self.mix = nn.Sequential(nn.Linear(2 * width, 512), nn.SiLU(), nn.Linear(512, 512), nn.SiLU())
+        self.spread = nn.Linear(512, 64 * 8 * 8)
+        self.conv1 = nn.Conv2d(64, 64, 3, padding=1)
+        self.conv2 = nn.Conv2d(64, self.CHANNELS, 3, padding=1)
+        self.draw = nn.Conv2d(self.CHANNELS, 4, 1)
+
+    def forward(self, context: torch.Tensor, camera: torch.Tensor):
+        used = (context != 0).any(2)  # padding is zero
+        parts = torch.cat([self.text(self.pool(context, used)), self.camera(view_features(camera))], 1)
+        x = F.silu(self.spread(self.mix(parts)).view(-1, 64, 8, 8))
+        x = F.silu(x + self.conv1(x))
+        x = F.silu(self.conv2(F.interpolate(x, scale_factor=2.0, mode="nearest")))
+        return x, self.draw(x)
+
+
+class Condition(nn.Module):
+    """Time, text and camera, brought to the same scale and mixed. The images alone explain most of the loss, so a text or a
+    camera that enters weakly is not learned."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.time = nn.Sequential(nn.Linear(64, width), nn.SiLU(), nn.Linear(width, width), nn.LayerNorm(width))
+        self.pool, self.text = WordPool(width), nn.LayerNorm(width)
+        self.camera = nn.Sequential(nn.Linear(9, 128), nn.SiLU(), nn.Linear(128, width), nn.LayerNorm(width))
+        self.camera_tokens = nn.Sequential(nn.Linear(9, 128), nn.SiLU(), nn.Linear(128, 2 * WIDTH_TEXT), nn.LayerNorm(2 * WIDTH_TEXT))
+        self.mix, self.out = nn.Linear(3 * width, 2 * width), nn.Linear(2 * width, width)
+
+    def forward(self, t: torch.Tensor, context: torch.Tensor, camera: torch.Tensor):
+        """-> (scale-shift input [B, width], context with two camera tokens [B, L + 2, 128], bias [B, 1, 1, L + 2] that hides
+        padding)."""
+        frequencies = torch.exp(torch.arange(32, device=t.device) * (-math.log(1000.0) / 31))
+        phase = t.to(frequencies.dtype)[:, None] * frequencies
+        view = view_features(camera)
+        used = (context != 0).any(2)
+        parts = [self.time(torch.cat([phase.sin(), phase.cos()], 1)), self.text(self.pool(context, used)), self.camera(view)]
+        c = F.silu(parts[0] + parts[1] + parts[2] + self.out(F.silu(self.mix(torch.cat(parts, 1)))))
+        tokens = self.camera_tokens(view).view(-1, 2, context.shape[2])
+        hidden = torch.cat([~used, torch.zeros_like(used[:, :2])], 1)
+        bias = torch.zeros_like(hidden, dtype=c.dtype).masked_fill(hidden, -1e4)[:, None, None, :]
+        return c, torch.cat([context, tokens.to(context.dtype)], 1), bias
 
 
 class UNet(nn.Module):
     """(x_t [B, 3, S, S], t [B] int64, context [B, L, 128], camera [B, 3]) -> v [B, 3, S, S]; S a multiple of 8."""
 
-    def __init__(self, widths=(64, 128, 192), width_condition=256):
+    def __init__(self, widths=(48, 96, 192), width_condition=256):
         super().__init__()
         a, b, c = widths
-        self.time = nn.Sequential(nn.Linear(64, width_condition), nn.SiLU(), nn.Linear(width_condition, width_condition))
-        self.text = nn.Linear(WIDTH_TEXT, width_condition)
-        self.camera = nn.Sequential(nn.Linear(9, 128), nn.SiLU(), nn.Linear(128, width_condition))
-        self.camera_tokens = nn.Sequential(nn.Linear(9, 128), nn.SiLU(), nn.Linear(128, 2 * WIDTH_TEXT))
-        self.enter = nn.Conv2d(12, a, 3, padding=1)
+        self.condition, self.sketch = Condition(width_condition), Sketch()
+        self.enter = nn.Conv2d(12 + 2, a, 3, padding=1)  # pixels 2x2 to channels, and where they are
         self.down1 = ResBlock(a, a, width_condition)
         self.shrink1 = nn.Conv2d(a, b, 3, stride=2, padding=1)
-        self.down2, self.attend2 = ResBlock(b, b, width_condition), Attention(b, WIDTH_TEXT)
+        self.place = nn.Conv2d(Sketch.CHANNELS + 4, b, 1)
+        self.down2, self.attend2 = ResBlock(b, b, width_condition), Attention(b, WIDTH_TEXT, pixels=False)
         self.shrink2 = nn.Conv2d(b, c, 3, stride=2, padding=1)
-        self.down3, self.attend3 = ResBlock(c, c, width_condition), Attention(c, WIDTH_TEXT)
-        self.middle, self.attend4 = ResBlock(c, c, width_condition), Attention(c, WIDTH_TEXT)
+        self.down3, self.attend3 = ResBlock(c, c, width_condition), Attention(c, WIDTH_TEXT, pixels=True)
+        self.middle, self.attend4 = ResBlock(c, c, width_condition), Attention(c, WIDTH_TEXT, pixels=True)
         self.up3 = ResBlock(2 * c, c, width_condition)
         self.grow2 = nn.Conv2d(c, b, 3, padding=1)
-        self.up2, self.attend5 = ResBlock(2 * b, b, width_condition), Attention(b, WIDTH_TEXT)
+        self.up2, self.attend5 = ResBlock(2 * b, b, width_condition), Attention(b, WIDTH_TEXT, pixels=False)
         self.grow1 = nn.Conv2d(b, a, 3, padding=1)
         self.up1 = ResBlock(2 * a, a, width_condition)
         self.norm = nn.GroupNorm(8, a)
         self.leave = nn.Conv2d(a, 12, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
 
-    def condition(self, t: torch.Tensor, context: torch.Tensor, camera: torch.Tensor):
-        """-> (scale-shift input [B, 256], context with two camera tokens [B, L + 2, 128], bias [B, 1, 1, L + 2] that hides padding)."""
-        frequencies = torch.exp(torch.arange(32, device=t.device) * (-math.log(1000.0) / 31))
-        phase = t.to(frequencies.dtype)[:, None] * frequencies
-        azimuth, elevation, known = camera[:, 0:1], camera[:, 1:2], camera[:, 2:3]
-        angles = torch.cat([azimuth, 2 * azimuth, 4 * azimuth, elevation], 1)
-        view = torch.cat([angles.sin(), angles.cos(), torch.ones_like(known)], 1) * known
-        used = (context != 0).any(2)  # padding is zero; a mean over all slots would be five times weaker
-        pooled = context.sum(1) / used.sum(1, keepdim=True).clamp_min(1).to(context.dtype)
-        c = self.time(torch.cat([phase.sin(), phase.cos()], 1)) + self.text(pooled) + 4.0 * self.camera(view)
-        tokens = self.camera_tokens(view).view(-1, 2, context.shape[2])
-        hidden = torch.cat([~used, torch.zeros_like(used[:, :2])], 1)
-        bias = torch.zeros_like(hidden, dtype=c.dtype).masked_fill(hidden, -1e4)[:, None, None, :]
-        return F.silu(c), torch.cat([context, tokens.to(context.dtype)], 1), bias
-
     def forward(self, x_t: torch.Tensor, t: torch.Tensor, context: torch.Tensor, camera: torch.Tensor) -> torch.Tensor:
+        return self.predict(x_t, t, context, camera)[0]
+
+    def predict(self, x_t: torch.Tensor, t: torch.Tensor, context: torch.Tensor, camera: torch.Tensor):
+        """-> (v, the coarse drawing)"""
+        features, drawing = self.sketch(context, camera)
         c, context, bias = self.condition(t, context, camera)
-        x1 = self.down1(self.enter(F.pixel_unshuffle(x_t, 2)), c)
-        x2 = self.attend2(self.down2(self.shrink1(x1), c), context, bias)
+        b, side = x_t.shape[0], x_t.shape[3] // 2
+        axis = torch.linspace(-1, 1, side, device=x_t.device, dtype=x_t.dtype)
+        where = torch.stack([axis[None, :].expand(side, side), axis[:, None].expand(side, side)])
+        x1 = self.down1(self.enter(torch.cat([F.pixel_unshuffle(x_t, 2), where[None].expand(b, 2, side, side)], 1)), c)
+        placed = self.place(torch.cat([features, drawing], 1))
+        if side != 32:
+            placed = F.interpolate(placed, size=[side // 2, side // 2], mode="bilinear")
+        x2 = self.attend2(self.down2(self.shrink1(x1) + placed, c), context, bias)
         x3 = self.attend3(self.down3(self.shrink2(x2), c), context, bias)
         x = self.attend4(self.middle(x3, c), context, bias)
         x = self.up3(torch.cat([x, x3], 1), c)
@@ -150,7 +229,7 @@ class UNet(nn.Module):
         x = self.attend5(self.up2(torch.cat([x, x2], 1), c), context, bias)
         x = self.grow1(F.interpolate(x, scale_factor=2.0, mode="nearest"))
         x = self.up1(torch.cat([x, x1], 1), c)
-        return F.pixel_shuffle(self.leave(F.silu(self.norm(x))), 2)
+        return F.pixel_shuffle(self.leave(F.silu(self.norm(x))), 2), drawing
 
 
 class Prior(nn.Module):
@@ -159,4 +238,5 @@ class Prior(nn.Module):
         self.text_encoder, self.unet = TextEncoder(), UNet()
 
     def forward(self, x_t, t, ids, camera):
-        return self.unet(x_t, t, self.text_encoder(ids), camera)
+        """-> (v, the coarse drawing)"""
+        return self.unet.predict(x_t, t, self.text_encoder(ids), camera)

@@ -28,8 +28,7 @@ class Sampler:
     def open(cls, pack=None, run=None, **options):
         if pack:
             folder = pathlib.Path(pack)
-            return cls(*(torch.jit.load(str(folder / file), map_location="cpu").eval() for file in ("unet.pt", "text_encoder.pt")),
-                       **options)
+            return cls(*(export.load_script(folder / file) for file in ("unet.pt", "text_encoder.pt")), **options)
         net, _ = export.load_run(run)
         return cls(net.unet, net.text_encoder, **options)
 

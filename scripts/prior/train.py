@@ -25,10 +25,11 @@ import torch.nn.functional as F
 import captions
 import dataset
 import model
+import muon
 
+SKETCH_WEIGHT = 5.0
 MASK_WEIGHT = 6.0  # the random background must not outweigh the object
 ROUND_SECONDS = 12.0
-CONDITION_RATE = 3.0
 
 
 def parse():
@@ -36,10 +37,11 @@ def parse():
     parser.add_argument("--data", required=True)
     parser.add_argument("--out", required=True)
     parser.add_argument("--minutes", type=float, required=True, help="length of the whole schedule")
-    parser.add_argument("--batch", type=int, default=48, help="images a step and process at 64x64; twice that at 32x32")
-    parser.add_argument("--lr", type=float, default=8e-4)
+    parser.add_argument("--batch", type=int, default=40, help="images a step and process at 64x64")
+    parser.add_argument("--lr", type=float, default=1.5e-3)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--low-resolution-share", type=float, default=0.3, help="share of the time spent at 32x32")
+    parser.add_argument("--low-resolution-share", type=float, default=0.1, help="share of the time spent at 32x32")
+    parser.add_argument("--sketch-share", type=float, default=0.1, help="share of the time, before, for the sketch alone")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--from-pack")
     parser.add_argument("--seed", type=int, default=1)
@@ -53,32 +55,80 @@ def load_pack(net, folder):
         part.load_state_dict(torch.jit.load(str(pathlib.Path(folder) / file), map_location="cpu").state_dict())
 
 
-def parameter_groups(net):
-    """What brings text and camera in learns faster: its inputs are small, and the images alone explain most of the loss."""
-    fast = [p for name, p in net.named_parameters() if any(part in name for part in ("unet.text", "unet.camera", ".context."))]
-    chosen = {id(p) for p in fast}
-    return [{"params": [p for p in net.parameters() if id(p) not in chosen], "rate": 1.0}, {"params": fast, "rate": CONDITION_RATE}]
+def optimizers(net, lr):
+    """Muon for what multiplies features, AdamW for the rest (tables, norms, biases, the first and last layer)."""
+    edges = ("unet.enter", "unet.leave", "unet.sketch.spread", "unet.sketch.draw", "text_encoder.table", "text_encoder.position",
+             "text_encoder.null")
+    matrices = [p for name, p in net.named_parameters() if p.ndim >= 2 and not name.startswith(edges)]
+    chosen = {id(p) for p in matrices}
+    others = [p for p in net.parameters() if id(p) not in chosen]
+    return [muon.Muon(matrices, lr), torch.optim.AdamW(others, lr, betas=(0.9, 0.99), weight_decay=0.01)]
 
 
-def draw_batch(geometry, size, count, rng, generator, alphas):
-    """-> noisy images, t, ids, camera, target v, loss weights."""
-    index = np.sort(rng.integers(0, len(geometry), count))
-    planes = geometry.batch(index)
-    kinds, cameras = geometry.kinds[index], geometry.cameras[index]
-    labels = captions.sample(kinds, cameras, rng)
-    images, alpha = dataset.compose(planes, torch.from_numpy(labels["main"]), torch.from_numpy(labels["second"]),
-                                    torch.from_numpy(cameras), generator)
-    if size != 64:
-        images, alpha = F.avg_pool2d(images, 64 // size), F.avg_pool2d(alpha, 64 // size)
-    x = images * 2 - 1
-    # High noise more often: there the view is decided, and a plain loss hardly sees it.
-    t = (1000 * (1 - torch.rand(count, generator=generator) ** 1.8)).long().clamp(0, 999)
-    a, s = alphas[t].sqrt()[:, None, None, None], (1 - alphas[t]).sqrt()[:, None, None, None]
-    noise = torch.randn(x.shape, generator=generator)
-    reach = 5 if size == 64 else 3
-    weight = 1 + MASK_WEIGHT * F.max_pool2d((alpha > 0.02).float(), reach, 1, reach // 2)
-    weight = weight / weight.mean()
-    return a * x + s * noise, t, torch.from_numpy(labels["ids"]), torch.from_numpy(labels["camera"]), a * noise - s * x, weight
+def coarse(planes, main, second, side):
+    """The drawing that the sketch should make of planes [B, 9, S, S]: premultiplied albedo and coverage [B, 4, side, side]."""
+    if planes.shape[-1] != side:
+        planes = F.avg_pool2d(planes, planes.shape[-1] // side)
+    a, b = planes[:, 0:1], planes[:, 1:2]
+    return torch.cat([a * main[:, :, None, None] + b * second[:, :, None, None] + planes[:, 3:6],
+                      a + b + planes[:, 2:3]], 1).clamp(0, 1)
+
+
+class Batches:
+    """Captioned pictures, composed afresh at every step."""
+
+    def __init__(self, folder, seeds):
+        self.geometry = dataset.Geometry(folder)
+        self.rng = np.random.default_rng(seeds)
+        self.generator = torch.Generator().manual_seed(int(self.rng.integers(2 ** 31)))
+        self.alphas = model.cosine_alphas_cumprod().float()
+        self.small = None
+
+    def draw(self, count):
+        index = np.sort(self.rng.integers(0, len(self.geometry), count))
+        labels = captions.sample(self.geometry.kinds[index], self.geometry.cameras[index], self.rng)
+        return index, {key: torch.from_numpy(value) for key, value in labels.items()}
+
+    def sketches(self, count):
+        """-> ids, camera, drawing [B, 4, 16, 16]"""
+        if self.small is None:
+            whole = range(0, len(self.geometry), 1000)
+            self.small = torch.cat([F.avg_pool2d(self.geometry.batch(slice(i, i + 1000))[:, :6], 4) for i in whole])
+        index, labels = self.draw(count)
+        return labels["ids"], labels["camera"], coarse(self.small[torch.from_numpy(index)], labels["main"], labels["second"], 16)
+
+    def noisy(self, size, count):
+        """-> x_t, t, ids, camera, target v, loss weights, drawing."""
+        index, labels = self.draw(count)
+        planes, generator = self.geometry.batch(index), self.generator
+        images, alpha = dataset.compose(planes, labels["main"], labels["second"],
+                                        torch.from_numpy(self.geometry.cameras[index]), generator)
+        if size != 64:
+            images, alpha = F.avg_pool2d(images, 64 // size), F.avg_pool2d(alpha, 64 // size)
+        x = images * 2 - 1
+        # High noise more often: there the view is decided, and a plain loss hardly sees it.
+        t = (1000 * (1 - torch.rand(count, generator=generator) ** 1.8)).long().clamp(0, 999)
+        a, s = self.alphas[t].sqrt()[:, None, None, None], (1 - self.alphas[t]).sqrt()[:, None, None, None]
+        noise = torch.randn(x.shape, generator=generator)
+        reach = 5 if size == 64 else 3
+        weight = 1 + MASK_WEIGHT * F.max_pool2d((alpha > 0.02).float(), reach, 1, reach // 2)
+        return (a * x + s * noise, t, labels["ids"], labels["camera"], a * noise - s * x, weight / weight.mean(),
+                coarse(planes, labels["main"], labels["second"], 16))
+
+
+def sketch_loss(net, batches, count, device, text_moves):
+    """text_moves: false leaves a text encoder alone on which a trained UNet relies."""
+    ids, camera, drawing = (v.to(device) for v in batches.sketches(count))
+    with torch.set_grad_enabled(text_moves):
+        context = net.text_encoder(ids)
+    _, drawn = net.unet.sketch(context, camera)
+    return SKETCH_WEIGHT * (drawn.float() - drawing).square().mean()
+
+
+def noise_loss(net, batches, size, count, device):
+    x_t, t, ids, camera, target, weight, drawing = (v.to(device) for v in batches.noisy(size, count))
+    output, drawn = net(x_t.contiguous(memory_format=torch.channels_last), t, ids, camera)
+    return (weight * (output.float() - target).square()).mean() + SKETCH_WEIGHT * (drawn.float() - drawing).square().mean()
 
 
 def average(net, steps, processes):
@@ -111,47 +161,44 @@ def work(rank, args):
     done_seconds, images, steps, ema = 0.0, 0, 0, None
     if args.from_pack:
         load_pack(net, args.from_pack)
-    optimizer = torch.optim.AdamW(parameter_groups(net), lr=args.lr, betas=(0.9, 0.99), weight_decay=0.01)
+    optimizing = optimizers(net, args.lr)
     latest = pathlib.Path(args.out) / "latest.pt"
     if args.resume:
         state = torch.load(latest, map_location=device)
         net.load_state_dict(state["net"])
-        if len(state["optimizer"]["param_groups"]) == len(optimizer.param_groups):
-            optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved_state in zip(optimizing, state["optimizers"]):
+            optimizer.load_state_dict(saved_state)
         done_seconds, images, steps, ema = state["seconds"], state["images"], state["steps"], state["ema"]
     ema_net = copy.deepcopy(net).requires_grad_(False)
     if ema is not None:
         ema_net.load_state_dict(ema)
     net.to(memory_format=torch.channels_last)
-    geometry = dataset.Geometry(args.data)
-    alphas = model.cosine_alphas_cumprod().float()
-    rng = np.random.default_rng([args.seed, rank, int(done_seconds)])
-    generator = torch.Generator().manual_seed(args.seed * 1000 + rank + int(done_seconds) * 7)
+    batches = Batches(args.data, [args.seed, rank, int(done_seconds)])
     total_seconds = args.minutes * 60
     started = saved = time.time()
     while True:
         round_started, local_steps, losses = time.time(), 0, []
         share = min(1.0, (done_seconds + round_started - started) / total_seconds)
-        size = 32 if share < args.low_resolution_share else 64
-        count = args.batch * (2 if size == 32 else 1)
+        sketching = share < args.sketch_share
+        size = 16 if sketching else 32 if share < args.sketch_share + args.low_resolution_share else 64
+        count = args.batch * {16: 8, 32: 2, 64: 1}[size]
         warm_up = min(1.0, share / 0.01 + 0.02)
         lr = args.lr * warm_up * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
-        for group in optimizer.param_groups:
-            group["lr"] = lr * group["rate"]
+        for group in (group for optimizer in optimizing for group in optimizer.param_groups):
+            group["lr"] = lr
         while time.time() - round_started < ROUND_SECONDS:
-            x_t, t, ids, camera, target, weight = (v.to(device) for v in draw_batch(geometry, size, count, rng, generator, alphas))
             with torch.autocast(device.type, torch.bfloat16):
-                output = net(x_t.contiguous(memory_format=torch.channels_last), t, ids, camera)
-            loss = (weight * (output.float() - target).square()).mean()
-            optimizer.zero_grad(set_to_none=True)
+                loss = sketch_loss(net, batches, count, device, images == 0) if sketching else noise_loss(net, batches, size, count, device)
+            net.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            optimizer.step()
+            for optimizer in optimizing:
+                optimizer.step()
             local_steps += 1
             losses.append(loss.item())
         round_steps = average(net, local_steps, args.processes)
         steps += round_steps
-        images += round_steps * count
+        images += 0 if sketching else round_steps * count
         if rank == 0:
             decay = 0.0 if share < 0.05 else 0.8 if share < 0.7 else 0.92
             with torch.no_grad():
@@ -163,7 +210,8 @@ def work(rank, args):
             with open(pathlib.Path(args.out) / "log.jsonl", "a") as log:
                 log.write(json.dumps(line) + "\n")
             if time.time() - saved > 100 or share >= 1:
-                save(latest, {"net": net.state_dict(), "ema": ema_net.state_dict(), "optimizer": optimizer.state_dict(),
+                save(latest, {"net": net.state_dict(), "ema": ema_net.state_dict(),
+                              "optimizers": [optimizer.state_dict() for optimizer in optimizing],
                               "seconds": seconds, "images": images, "steps": steps})
                 saved = time.time()
         if share >= 1:

@@ -146,7 +146,7 @@ ExitCode command_eval(const Arguments& arguments) {
   if (handle_common_options(options, parsed)) return ExitCode::kDone;
   const std::string folder = required_positional(parsed, "run", "dreamfusion eval outputs/a-red-mushroom-1234abcd");
 
-  const FinishedRun run = open_run(folder, parsed);
+  const FinishedRun run = open_run(folder, common_overrides(parsed));
   const std::string prior = parsed.count("prior") > 0 ? parsed["prior"].as<std::string>() : run.config.prior;
   const PriorPack pack = PriorPack::open(find_prior(prior));
   const Evaluation result = evaluate(run, pack, subject_of(run.config.prompt, pack));

@@ -1,6 +1,5 @@
 /// Mesh and turntable of a run, from its newest checkpoint alone.
 #include "commands.h"
-#include "dreamfusion/config/load.h"
 #include "session.h"
 
 namespace dreamfusion {
@@ -21,20 +20,22 @@ ExitCode command_export(const Arguments& arguments) {
   if (handle_common_options(options, parsed)) return ExitCode::kDone;
   const std::string folder = required_positional(parsed, "run", "dreamfusion export outputs/a-red-mushroom-1234abcd");
 
-  FinishedRun run = open_run(folder, parsed);
-  ConfigSources sources{{run.folder / "config.json"}, common_overrides(parsed)};
+  std::vector<std::string> overrides = common_overrides(parsed);
   if (parsed.count("overrides") > 0) {
-    for (const std::string& text : parsed["overrides"].as<std::vector<std::string>>()) sources.overrides.push_back(text);
+    for (const std::string& text : parsed["overrides"].as<std::vector<std::string>>()) {
+      if (!text.starts_with("mesh.") && !text.starts_with("turntable.")) {
+        usage_error("export takes options of mesh and turntable only", text, "for example mesh.resolution=128");
+      }
+      overrides.push_back(text);
+    }
   }
   if (parsed.count("resolution") > 0) {
-    sources.overrides.push_back("mesh.resolution=" + std::to_string(parsed["resolution"].as<std::int64_t>()));
+    overrides.push_back("mesh.resolution=" + std::to_string(parsed["resolution"].as<std::int64_t>()));
   }
   if (parsed.count("isosurface-threshold") > 0) {
-    sources.overrides.push_back("mesh.isosurface_threshold=" + parsed["isosurface-threshold"].as<std::string>());
+    overrides.push_back("mesh.isosurface_threshold=" + parsed["isosurface-threshold"].as<std::string>());
   }
-  const Config config = load_config(sources);
-  run.config.mesh = config.mesh;
-  run.config.turntable = config.turntable;
+  const FinishedRun run = open_run(folder, overrides);
   if (run.config.mesh.resolution == 0) usage_error("mesh.resolution is 0: there is nothing to export", "", "--resolution 96");
   write_mesh(run, parsed.count("output") > 0 ? std::filesystem::path(parsed["output"].as<std::string>())
                                              : run.folder / "mesh.obj");

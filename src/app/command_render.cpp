@@ -82,7 +82,7 @@ ExitCode command_render(const Arguments& arguments) {
                                      .distance = 4.0});
   view.lighting.position = light.position();
 
-  const FinishedRun run = open_run(folder, parsed);
+  const FinishedRun run = open_run(folder, common_overrides(parsed));
   view.normals = true;
   view.lighting.ambient = run.config.light.ambient;
   view.lighting.diffuse = run.config.light.diffuse;

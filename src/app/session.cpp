@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <iostream>
 
-#include "dreamfusion/config/load.h"
 #include "dreamfusion/core/device.h"
 #include "dreamfusion/core/error.h"
 #include "dreamfusion/core/interrupt.h"
@@ -26,9 +25,8 @@ std::vector<std::string> common_overrides(const cxxopts::ParseResult& parsed) {
   return overrides;
 }
 
-FinishedRun open_run(const fs::path& folder, const cxxopts::ParseResult& parsed) {
-  load_run_config(folder);  // says in its own words when this is no run
-  const Config config = load_config({{folder / "config.json"}, common_overrides(parsed)});
+FinishedRun open_run(const fs::path& folder, const std::vector<std::string>& overrides) {
+  const Config config = load_run_config(folder, overrides);
   set_cpu_threads(static_cast<int>(config.threads));
   const auto checkpoint = load_newest_checkpoint(folder / "checkpoints");
   if (!checkpoint) {

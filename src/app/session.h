@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "arguments.h"
 #include "dreamfusion/config/config.h"
@@ -20,9 +21,9 @@ struct FinishedRun {
   std::int64_t step = 0;
 };
 
-/// Loads a run without touching it; --device and --threads of the command line apply.
+/// Loads a run without touching it, with the command line's `overrides` ("device=cpu", "mesh.resolution=128").
 /// @throws UserError when the folder holds no run or no intact checkpoint.
-FinishedRun open_run(const std::filesystem::path& folder, const cxxopts::ParseResult& parsed);
+FinishedRun open_run(const std::filesystem::path& folder, const std::vector<std::string>& overrides);
 
 /// Config overrides ("device=…") from the options that every command has.
 std::vector<std::string> common_overrides(const cxxopts::ParseResult& parsed);

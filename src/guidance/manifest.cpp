@@ -202,7 +202,7 @@ PriorManifest parse_manifest(const std::string& text, const std::string& path) {
   const std::string prediction = root.at("prediction").choice({"epsilon", "v", "sample"});
   if (!prediction.empty()) manifest.prediction = parse_prediction(prediction);
   read_schedule(root, manifest);
-  root.at("dtype").choice({"float32"});
+  root.at("dtype").choice({"float32", "float16"});
   read_text(root.at("text"), manifest);
   read_views(root, manifest);
   const JsonNode modules = root.at("modules");

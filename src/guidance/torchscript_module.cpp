@@ -58,6 +58,8 @@ TorchScriptModule::TorchScriptModule(const std::filesystem::path& file, c10::Dev
   try {
     impl_->module = torch::jit::load(impl_->file, device);
     impl_->module.eval();
+    for (at::Tensor weight : impl_->module.parameters())  // stored as float16 in a small pack, computed with as float32
+      if (weight.is_floating_point()) weight.set_data(weight.to(at::kFloat));
   } catch (const std::exception& error) {
     throw impl_->fault("a module of the prior pack cannot be loaded as TorchScript", explain(error));
   }

@@ -112,14 +112,14 @@ fs::path default_run_folder(const Config& config) {
   return fs::path("outputs") / (slugify(config.prompt, kSlugLength) + "-" + hash);
 }
 
-Config load_run_config(const fs::path& run) {
+Config load_run_config(const fs::path& run, const std::vector<std::string>& overrides) {
   const fs::path file = run / "config.json";
   std::error_code ignored;
   if (!fs::exists(file, ignored)) {
     throw UserError({"this is not a run folder", run.string(), "it has no config.json",
                      "name the folder that dreamfusion printed, for example outputs/a-red-mushroom-1234abcd", ExitCode::kUsage});
   }
-  return config_from_json(read_file(file), file.string());
+  return load_config({{file}, overrides});
 }
 
 }  // namespace dreamfusion

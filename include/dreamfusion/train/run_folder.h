@@ -2,6 +2,7 @@
 /// The folder of a run: config.json, run.json, metrics.jsonl, preview.png, checkpoints/, turntable/, mesh.obj.
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "dreamfusion/config/config.h"
 
@@ -50,7 +51,8 @@ class RunFolder {
 /// outputs/<slug of the prompt, at most 64>-<8 hex digits of the resolved config's SHA-256>.
 std::filesystem::path default_run_folder(const Config& config);
 
-/// The resolved config of an existing run. @throws UserError when the folder holds no run.
-Config load_run_config(const std::filesystem::path& run);
+/// The resolved config of an existing run, with `overrides` ("mesh.resolution=128") on top.
+/// @throws UserError when the folder holds no run, and as load_config does.
+Config load_run_config(const std::filesystem::path& run, const std::vector<std::string>& overrides = {});
 
 }  // namespace dreamfusion
