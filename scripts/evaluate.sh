@@ -8,7 +8,8 @@ usage: scripts/evaluate.sh [PROMPTS [OUT]] [-- options of dreamfusion ...]
 
   PROMPTS   a prompt a line, '#' comments (default: configs/evaluation_prompts.txt)
   OUT       folder of the runs (default: outputs/evaluation); finished runs are kept, so it can be stopped and started again
-The table goes to stdout and OUT/evaluation.md; OUT/<prompt>/evaluation.png shows each object from eight sides.
+The table goes to stdout and OUT/evaluation.md; OUT/<prompt>/evaluation.png shows each object from eight sides, and, where
+ImageMagick is installed, OUT/evaluation.jpg all of them in the order of the table, two a row.
 END
 }
 
@@ -33,7 +34,7 @@ field() { sed -n "s/^ *\"$1\": *\"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p" "$
 
 rows="| prompt | kind right | colour right | both right | kind, textureless | shape IoU |
 |---|---|---|---|---|---|"
-total=0 both=0 textureless=0
+total=0 both=0 textureless=0 textureless_views=0 overlaps="" pictures=()
 while IFS= read -r prompt; do
   case $prompt in '' | '#'*) continue ;; esac
   run=$out/$(printf '%s' "$prompt" | tr -c 'a-zA-Z0-9\n' '-')
@@ -46,13 +47,21 @@ while IFS= read -r prompt; do
   result=$run/evaluation.json
   rows+="
 | $prompt | $(field kind_right "$result") | $(field colour_right "$result") | $(field both_right "$result") | $(field kind_right_textureless "$result") | $(field shape_iou "$result" | cut -c1-5) |"
+  pictures+=("$run/evaluation.png")
   total=$((total + 1))
   [ "$(field both_right "$result")" -lt 6 ] || both=$((both + 1))
   [ "$(field kind_right_textureless "$result")" -lt 6 ] || textureless=$((textureless + 1))
+  textureless_views=$((textureless_views + $(field kind_right_textureless "$result")))
+  overlaps+=" $(field shape_iou "$result")"
   echo "$total  $prompt: both right in $(field both_right "$result") of 8" >&2
 done <"$prompts"
 {
   echo "$rows"
   echo
-  echo "Kind and colour right in at least 6 of 8 views: $both of $total. Kind right in at least 6 of 8 textureless views: $textureless of $total."
+  echo "Kind and colour right in at least 6 of 8 views: $both of $total. Kind right when textureless: in at least 6 of 8 views" \
+    "$textureless of $total, of all views $((100 * textureless_views / (8 * total))) %. Mean shape IoU:" \
+    "$(echo "$overlaps" | tr ' ' '\n' | awk 'NF { sum += $1; n++ } END { printf "%.2f", sum / n }')."
 } | tee "$out/evaluation.md"
+if command -v montage >/dev/null && [ ${#pictures[@]} -gt 0 ]; then
+  montage "${pictures[@]}" -tile 2x -geometry 512x128+4+2 -quality 85 "$out/evaluation.jpg"
+fi

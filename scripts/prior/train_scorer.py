@@ -20,6 +20,7 @@ from torch import nn
 
 import captions
 import dataset
+import muon
 
 NO_COLOUR = -100  # label of a textureless image: no loss
 
@@ -144,11 +145,13 @@ def train(geometry, out, minutes, batch, lr, seed, init=None):
     net = Scorer().to(memory_format=torch.channels_last)
     if init:
         net.load_state_dict(torch.jit.load(init).state_dict())
-    optimizer = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=0.02)
+    matrices = [p for p in net.parameters() if p.ndim >= 2]
+    optimizing = [muon.Muon(matrices, lr, weight_decay=0.02),
+                  torch.optim.AdamW([p for p in net.parameters() if p.ndim < 2], lr=lr, weight_decay=0.0)]
     started, step, share = time.time(), 0, 0.0
     while share < 1:
         share = min(1.0, (time.time() - started) / max(minutes * 60, 1e-6))
-        for group in optimizer.param_groups:
+        for group in (group for optimizer in optimizing for group in optimizer.param_groups):
             group["lr"] = lr * min(1, (step + 1) / 50) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
         index = np.sort(rng.integers(0, len(geometry), batch))
         index = index[rng.permutation(batch)]
@@ -157,9 +160,10 @@ def train(geometry, out, minutes, batch, lr, seed, init=None):
             kind_logits, colour_logits = net(images.contiguous(memory_format=torch.channels_last))
         loss_kind = F.cross_entropy(kind_logits.float(), kind, label_smoothing=0.03)
         loss_colour = F.cross_entropy(colour_logits.float(), colour, label_smoothing=0.03, ignore_index=NO_COLOUR)
-        optimizer.zero_grad(set_to_none=True)
+        net.zero_grad(set_to_none=True)
         (loss_kind + loss_colour).backward()
-        optimizer.step()
+        for optimizer in optimizing:
+            optimizer.step()
         step += 1
         if step % 200 == 0:
             save(net, out)

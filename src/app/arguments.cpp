@@ -67,7 +67,9 @@ void add_common_options(cxxopts::Options& options) {
 
 bool handle_common_options(const cxxopts::Options& options, const cxxopts::ParseResult& parsed) {
   if (parsed.count("help") > 0) {
-    std::cout << options.help();
+    std::string help = options.help();
+    if (const auto at = help.find("(=)"); at != std::string::npos) help.erase(at, 3);  // cxxopts' way to say "RUN may be left out"
+    std::cout << help;
     return true;
   }
   set_log_level(parse_log_level(parsed["log-level"].as<std::string>()));

@@ -176,6 +176,7 @@ TEST_F(CommandLine, InformationGoesToStdoutAndSucceeds) {
     const Outcome outcome = run({option});
     EXPECT_EQ(outcome.exit_code, 0) << option;
     EXPECT_GT(outcome.out.size(), 20u) << option;
+    EXPECT_EQ(outcome.out.find("(=)"), std::string::npos) << option;
   }
   const Outcome config = run({"--print-config", "--prompt", "a, b", "--seed", "7"});
   const auto json = nlohmann::json::parse(config.out);
@@ -213,6 +214,9 @@ TEST_F(CommandLine, RenderAndExportWorkFromACheckpointAlone) {
   }
   EXPECT_EQ(run({"export", "run", "-o", "again.obj"}).exit_code, 0);
   EXPECT_EQ(read_text(path("again.obj")), mesh);
+  EXPECT_EQ(run({"export", "run", "-o", "finer.obj", "mesh.resolution=32"}).exit_code, 0);
+  EXPECT_NE(read_text(path("finer.obj")), mesh);
+  expect_fault(run({"export", "run", "field.hidden_width=8"}), 2, "field.hidden_width=8");
   expect_fault(run({"render", "run", "--light", "disco"}), 2, "disco");
   expect_fault(run({"render", "run", "--size", "0"}), 2, "--size");
 }
