@@ -2,12 +2,12 @@
 
     python train.py --data renders --out run --minutes 90            # two processes on two cores
     python train.py --data renders --out run --minutes 60 --resume   # goes on from run/latest.pt
-    python train.py --data renders --out run --from-pack ../../priors/starter-64 --minutes 60 --low-resolution-share 0
+    python train.py --data renders --out run --from-pack ../../priors/starter-64 --minutes 60 --lr 6e-4
 
 Each process trains on its own thread; every round of a few seconds the weights are averaged, weighted by how many steps each
 process managed (local SGD): on a CPU that is much faster than splitting each operator over threads, and a busy core slows only
-its own process. The first part runs on 32x32 images, four times cheaper, which a convolutional network carries over. A GPU
-takes one process.
+its own process. First the sketch is trained alone, then everything on 32x32 images, four times cheaper, which a convolutional
+network carries over. A GPU takes one process.
 """
 import argparse
 import copy
@@ -161,6 +161,7 @@ def work(rank, args):
     done_seconds, images, steps, ema = 0.0, 0, 0, None
     if args.from_pack:
         load_pack(net, args.from_pack)
+        args.sketch_share = args.low_resolution_share = 0.0  # both are learned
     optimizing = optimizers(net, args.lr)
     latest = pathlib.Path(args.out) / "latest.pt"
     if args.resume:

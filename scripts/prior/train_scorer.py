@@ -3,7 +3,7 @@
     python train_scorer.py --data renders --out scorer.pt --minutes 15
 
 It must judge renders of distilled objects, which are rounder and softer than the training renders: foregrounds are scaled,
-shifted, warped, blurred, made partly transparent and noisy; some are white all over ("textureless"), where only the kind counts.
+shifted, warped, blurred, roughened, made partly transparent and noisy; some are white all over ("textureless"), where only the kind counts.
 """
 import argparse
 import copy
@@ -82,6 +82,17 @@ def warp(layers, generator, scale=0.27, shift=0.12, bend=0.035):
     return F.grid_sample(layers, grid * zoom + move + curve.permute(0, 2, 3, 1), align_corners=False)
 
 
+def roughen(planes, generator, share=0.6, strength=0.6):
+    """Bumps in the normals [B, 6:9] of a share of the renders: distilled surfaces are grainy."""
+    n, size = planes.shape[0], planes.shape[-1]
+    amount = strength * torch.rand(n, 1, 1, 1, generator=generator) * (torch.rand(n, 1, 1, 1, generator=generator) < share)
+    bumps = torch.randn(n, 3, size, size, generator=generator)
+    bumps = torch.where(torch.rand(n, 1, 1, 1, generator=generator) < 0.5, bumps, 2 * F.avg_pool2d(bumps, 3, 1, 1))
+    covered = planes[:, :3].sum(1, keepdim=True).clamp(0, 1)
+    normals = planes[:, 6:] + amount * bumps * covered
+    return torch.cat([planes[:, :6], normals / normals.norm(dim=1, keepdim=True).clamp_min(1e-3) * covered], 1)
+
+
 def soften(images, generator, rng):
     """Half of the images, in four groups: shrunk to 24 ... 48 pixels and enlarged again."""
     groups = list(images.chunk(8))
@@ -102,6 +113,8 @@ def draw_batch(kinds, cameras, planes, rng, generator, augment=True, textureless
     details = planes[:, 2:3] * tone[:, :, None, None]
     planes = torch.cat([planes[:, :3], torch.where(white[:, None, None, None], details, planes[:, 3:6]), planes[:, 6:]], 1)
     colours = torch.where(white, NO_COLOUR, colours)
+    if augment:
+        planes = roughen(planes, generator)
     cameras, black = torch.from_numpy(cameras), torch.zeros(1, 3, 1, 1)
     shaded = torch.where(white, 1.1, 0.55)[:, None, None, None]
     layers = torch.cat(dataset.compose(planes, main, second, cameras, generator, shaded, black), 1)
