@@ -86,7 +86,7 @@ TEST(Manifest, EveryWrongValueIsExplained) {
   const std::vector<Mutation> mutations = {
       {"space", [](Json& m) { m["space"] = "latent"; }, "space: expected \"pixel\" (what this version supports), found \"latent\""},
       {"prediction", [](Json& m) { m["prediction"] = "x0"; }, "\"epsilon\" or \"v\" or \"sample\""},
-      {"dtype", [](Json& m) { m["dtype"] = "float16"; }, "dtype: expected \"float32\""},
+      {"dtype", [](Json& m) { m["dtype"] = "bfloat16"; }, "dtype: expected \"float32\" or \"float16\""},
       {"tokenizer", [](Json& m) { m["text"]["tokenizer"] = "clip"; }, "text.tokenizer: expected \"words\""},
       {"real resolution", [](Json& m) { m["resolution"] = 64.5; }, "resolution: expected a whole number"},
       {"text resolution", [](Json& m) { m["resolution"] = "64"; }, "found \"64\""},
