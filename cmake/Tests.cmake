@@ -20,7 +20,7 @@ foreach(module IN LISTS DREAMFUSION_MODULES)
     if(module STREQUAL guidance OR guidance IN_LIST DREAMFUSION_DEPENDS_${module})
       target_link_libraries(${module}_tests PRIVATE dreamfusion_fixtures)
     endif()
-    gtest_discover_tests(${module}_tests TEST_PREFIX "${module}." DISCOVERY_TIMEOUT 60
+    gtest_discover_tests(${module}_tests TEST_PREFIX "${module}." NO_PRETTY_VALUES DISCOVERY_TIMEOUT 60
       PROPERTIES LABELS unit TIMEOUT 300)
   endif()
 endforeach()

@@ -55,6 +55,7 @@ while IFS= read -r prompt; do
   overlaps+=" $(field shape_iou "$result")"
   echo "$total  $prompt: both right in $(field both_right "$result") of 8" >&2
 done <"$prompts"
+[ "$total" -gt 0 ] || { echo "error: $prompts holds no prompt; fix: write one a line" >&2; exit 2; }
 {
   echo "$rows"
   echo
@@ -62,6 +63,6 @@ done <"$prompts"
     "$textureless of $total, of all views $((100 * textureless_views / (8 * total))) %. Mean shape IoU:" \
     "$(echo "$overlaps" | tr ' ' '\n' | awk 'NF { sum += $1; n++ } END { printf "%.2f", sum / n }')."
 } | tee "$out/evaluation.md"
-if command -v montage >/dev/null && [ ${#pictures[@]} -gt 0 ]; then
+if command -v montage >/dev/null; then
   montage "${pictures[@]}" -tile 2x -geometry 512x128+4+2 -quality 85 "$out/evaluation.jpg"
 fi

@@ -111,12 +111,17 @@ def random_backgrounds(n, size, generator):
     return base + (other - base) * ramp.clamp(0, 1) * graded
 
 
+def albedo(planes, main, second):
+    """planes [B, >=6, S, S], main and second RGB [B, 3] -> premultiplied colour [B, 3, S, S], coverage [B, 1, S, S]."""
+    a, b = planes[:, 0:1], planes[:, 1:2]
+    colour = a * main[:, :, None, None] + b * second[:, :, None, None] + planes[:, 3:6]
+    return colour, (a + b + planes[:, 2:3]).clamp(0, 1)
+
+
 def compose(planes, main, second, cameras, generator, shaded=0.5, backgrounds=None):
     """planes [B, 9, S, S], main and second RGB [B, 3], cameras [B, >=2] -> images [B, 3, S, S] in [0, 1], alpha."""
     n, size = planes.shape[0], planes.shape[-1]
-    a, b = planes[:, 0:1], planes[:, 1:2]
-    alpha = (a + b + planes[:, 2:3]).clamp(0, 1)
-    colour = a * main[:, :, None, None] + b * second[:, :, None, None] + planes[:, 3:6]
+    colour, alpha = albedo(planes, main, second)
     light = random_lights(cameras[:, 0], cameras[:, 1], generator)
     lambert = (planes[:, 6:9] * light[:, :, None, None]).sum(1, keepdim=True) / alpha.clamp_min(1e-3)
     ambient = 0.45 + 0.08 * torch.randn(n, 1, 1, 1, generator=generator).clamp(-2, 2)

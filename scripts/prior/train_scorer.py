@@ -3,7 +3,8 @@
     python train_scorer.py --data renders --out scorer.pt --minutes 15
 
 It must judge renders of distilled objects, which are rounder and softer than the training renders: foregrounds are scaled,
-shifted, warped, blurred, roughened, made partly transparent and noisy; some are white all over ("textureless"), where only the kind counts.
+shifted, warped, blurred, roughened, made partly transparent and noisy; some are white all over ("textureless"), where only
+the kind counts.
 """
 import argparse
 import copy

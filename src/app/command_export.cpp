@@ -1,5 +1,6 @@
 /// Mesh and turntable of a run, from its newest checkpoint alone.
 #include "commands.h"
+#include "dreamfusion/config/load.h"
 #include "session.h"
 
 namespace dreamfusion {
@@ -22,12 +23,7 @@ ExitCode command_export(const Arguments& arguments) {
 
   std::vector<std::string> overrides = common_overrides(parsed);
   if (parsed.count("overrides") > 0) {
-    for (const std::string& text : parsed["overrides"].as<std::vector<std::string>>()) {
-      if (!text.starts_with("mesh.") && !text.starts_with("turntable.")) {
-        usage_error("export takes options of mesh and turntable only", text, "for example mesh.resolution=128");
-      }
-      overrides.push_back(text);
-    }
+    for (const std::string& text : parsed["overrides"].as<std::vector<std::string>>()) overrides.push_back(text);
   }
   if (parsed.count("resolution") > 0) {
     overrides.push_back("mesh.resolution=" + std::to_string(parsed["resolution"].as<std::int64_t>()));
@@ -35,7 +31,15 @@ ExitCode command_export(const Arguments& arguments) {
   if (parsed.count("isosurface-threshold") > 0) {
     overrides.push_back("mesh.isosurface_threshold=" + parsed["isosurface-threshold"].as<std::string>());
   }
-  const FinishedRun run = open_run(folder, overrides);
+  FinishedRun run = open_run(folder, common_overrides(parsed));
+  const Config wanted = load_run_config(folder, overrides);
+  run.config.mesh = wanted.mesh;
+  run.config.turntable = wanted.turntable;
+  if (config_to_json(run.config) != config_to_json(wanted)) {
+    std::string found;
+    for (const std::string& text : overrides) found += (found.empty() ? "" : " ") + text;
+    usage_error("export takes options of mesh and turntable only", found, "for example mesh.resolution=128");
+  }
   if (run.config.mesh.resolution == 0) usage_error("mesh.resolution is 0: there is nothing to export", "", "--resolution 96");
   write_mesh(run, parsed.count("output") > 0 ? std::filesystem::path(parsed["output"].as<std::string>())
                                              : run.folder / "mesh.obj");

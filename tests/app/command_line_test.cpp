@@ -214,7 +214,7 @@ TEST_F(CommandLine, RenderAndExportWorkFromACheckpointAlone) {
   }
   EXPECT_EQ(run({"export", "run", "-o", "again.obj"}).exit_code, 0);
   EXPECT_EQ(read_text(path("again.obj")), mesh);
-  EXPECT_EQ(run({"export", "run", "-o", "finer.obj", "mesh.resolution=32"}).exit_code, 0);
+  EXPECT_EQ(run({"export", "run", "-o", "finer.obj", "mesh.resolution=32", "min-component=0.1"}).exit_code, 0);
   EXPECT_NE(read_text(path("finer.obj")), mesh);
   expect_fault(run({"export", "run", "field.hidden_width=8"}), 2, "field.hidden_width=8");
   expect_fault(run({"render", "run", "--light", "disco"}), 2, "disco");

@@ -36,6 +36,11 @@ TEST_F(ConfigFiles, LaterOnesWinAndOverridesWinOverAll) {
   EXPECT_EQ(config.guidance.guidance_scale, Config{}.guidance.guidance_scale);
 }
 
+TEST(ShippedConfigs, BaseIsTheDefault) {
+  const auto base = std::filesystem::path(DREAMFUSION_SOURCE_DIR) / "configs" / "base.json";
+  EXPECT_EQ(config_to_json(load_config({{base}, {}})), config_to_json(Config{}));
+}
+
 TEST_F(ConfigFiles, MayHaveComments) {
   const auto file = write("a.json", "// what\n{ /* why */ \"seed\": 7, // not \"seed\": 8\n \"prompt\": \"a // b\" }\n");
   EXPECT_EQ(load_config({{file}, {}}).seed, 7);

@@ -177,7 +177,7 @@ TEST(Reader, CutsLongValues) {
 }
 
 TEST(Consistency, NoiseLevelsMustNotCross) {
-  EXPECT_TRUE(contains(json_refusal(R"({"guidance": {"min_step_percent": 0.9}})"),
+  EXPECT_TRUE(contains(json_refusal(R"({"guidance": {"min_step_percent": 0.9, "max_step_percent": [0, 0.98, 0.5, 480]}})"),
                        "guidance.min_step_percent: 0.9 at step 479 is above guidance.max_step_percent, 0.501"));
   // They cross only in the middle of the run.
   EXPECT_TRUE(contains(json_refusal(R"({"guidance": {"min_step_percent": 0.3,
@@ -186,7 +186,7 @@ TEST(Consistency, NoiseLevelsMustNotCross) {
 }
 
 TEST(Consistency, SchedulesRunForward) {
-  EXPECT_TRUE(contains(json_refusal(R"({"loss": {"lambda_sds": [20, 1, 2, 10]}})"),
+  EXPECT_TRUE(contains(json_refusal(R"({"iterations": 600, "loss": {"lambda_sds": [20, 1, 2, 10]}})"),
                        "loss.lambda_sds: with 600 iterations step 10 is an end before its start, step 20"));
   EXPECT_TRUE(contains(json_refusal(R"({"loss": {"lambda_sds": [[20, 1, 2, 30], [10, 1, 1, 10]]}})"),
                        "step 10 comes before the previous start, step 20"));

@@ -110,7 +110,7 @@ TEST(Help, HasOneAlignedLineForEachOption) {
     if (column == 0) column = kind;
     EXPECT_EQ(kind, column) << line;
   }
-  for (const char* part : {"guidance: score distillation from the prior\n", "number", "14.0", "0 to 1000", "sigma2|uniform",
+  for (const char* part : {"guidance: score distillation from the prior\n", "number", "8.0", "0 to 1000", "sigma2|uniform",
                            "ω of DreamFusion", "schedule", "list of integers"}) {
     EXPECT_TRUE(testing::contains(help, part)) << part;
   }

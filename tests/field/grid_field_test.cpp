@@ -169,7 +169,7 @@ TEST(GridField, ParametersAreLeavesInTwoGroups) {
   ASSERT_EQ(groups.size(), 2u);
   EXPECT_EQ(groups[0].name, "grid");
   EXPECT_EQ(groups[1].name, "network");
-  EXPECT_EQ(groups[0].parameters.at("grid.table").sizes(), at::IntArrayRef({16 * 16 * 16 + 32 * 32 * 32 + 64 * 64 * 64, 4}));
+  EXPECT_EQ(groups[0].parameters.at("grid.table").sizes(), at::IntArrayRef({12 * 12 * 12 + 24 * 24 * 24 + 48 * 48 * 48, 4}));
   EXPECT_EQ(groups[1].parameters.at("network.weight1").sizes(), at::IntArrayRef({32, 12}));
   for (const auto& group : groups) {
     for (const auto& [name, tensor] : group.parameters) EXPECT_TRUE(tensor.is_leaf() && tensor.requires_grad()) << name;

@@ -164,7 +164,9 @@ TEST(DistillationWeight, IsTheVarianceOfTheNoiseOrOne) {
 }
 
 TEST(Draw, StaysWithinTheScheduledBoundsAndReachesBoth) {
-  Scene scene(0.0);  // default: 0.02 … 0.98 falling to 0.5 at 80 %
+  Scene scene(0.0);
+  scene.config.min_step_percent = 0.02;
+  scene.config.max_step_percent = ScheduledValue({{{0, true}, 0.98, 0.5, {0.8, true}}});
   const ScoreDistillation distillation(scene.prior, scene.config);
   const at::Tensor early = distillation.draw(20000, 1, 0, 1000).t, late = distillation.draw(20000, 1, 900, 1000).t;
   EXPECT_EQ(early.min().item<std::int64_t>(), 20);

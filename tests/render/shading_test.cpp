@@ -90,8 +90,9 @@ TEST(SampleLighting, KeepsTheConfiguredShares) {
   EXPECT_NEAR(textureless / double{kSteps}, 0.375, 0.03);
 }
 
-TEST(SampleLighting, TheDefaultScheduleStartsWithPlainAlbedo) {
-  const LightConfig config;
+TEST(SampleLighting, FollowsItsSchedule) {
+  LightConfig config;
+  config.lit_probability = ScheduledValue({{{0.1, true}, 0.0, 0.5, {0.1, true}}});
   const Camera camera = orbit_camera({});
   int lit_late = 0;
   for (int step = 0; step < 600; ++step) {

@@ -18,7 +18,7 @@ namespace dreamfusion {
 struct FieldConfig {
   std::string type = "grid";
   double bounding_radius = 1.0;
-  std::vector<std::int64_t> grid_resolutions = {16, 32, 64};
+  std::vector<std::int64_t> grid_resolutions = {12, 24, 48};
   std::int64_t grid_features = 4;
   std::int64_t hash_table_log2 = 19;
   std::int64_t hidden_width = 32;
@@ -26,7 +26,7 @@ struct FieldConfig {
   std::string density_init = "magic3d";
   double blob_strength = 10.0;
   double blob_radius = 0.5;
-  double normal_step = 0.02;
+  double normal_step = 0.035;
 
   template <class V>
   void visit(V& v) {
@@ -72,7 +72,7 @@ struct LightConfig {
   Interval distance{2.5, 3.5};
   double ambient = 0.45;
   double diffuse = 0.6;
-  ScheduledValue lit_probability{{{{0.1, true}, 0.0, 0.5, {0.1, true}}}};
+  ScheduledValue lit_probability{{{{0.1, true}, 0.0, 0.15, {0.1, true}}}};
   double textureless_probability = 0.0;
 
   template <class V>
@@ -121,10 +121,10 @@ struct RenderConfig {
 };
 
 struct GuidanceConfig {
-  double guidance_scale = 14.0;
+  double guidance_scale = 8.0;
   std::string weighting = "sigma2";
-  ScheduledValue min_step_percent = 0.02;
-  ScheduledValue max_step_percent{{{{0.0, true}, 0.98, 0.5, {0.8, true}}}};
+  ScheduledValue min_step_percent = 0.05;
+  ScheduledValue max_step_percent{{{{0.0, true}, 0.98, 0.7, {0.8, true}}}};
   std::string view_conditioning = "auto";
   bool view_dependent_prompting = true;
   double front_threshold_deg = 45.0;
@@ -165,7 +165,7 @@ struct OptimizerConfig {
   double lr_grid = 0.02;
   double lr_network = 0.004;
   double lr_background = 0.004;
-  ScheduledValue lr_scale = 1.0;
+  ScheduledValue lr_scale{{{{0.5, true}, 1.0, 0.1, {1.0, true}}}};
   double beta1 = 0.9;
   double beta2 = 0.99;
   double epsilon = 1e-15;
@@ -238,13 +238,14 @@ struct MeshConfig {
   }
 };
 
+/// The defaults are those of configs/base.json: tuned to the prior that ships.
 struct Config {
   std::string prompt;
   std::string prior;
   std::string device = "auto";
   std::int64_t threads = 0;
   std::int64_t seed = 0;
-  std::int64_t iterations = 600;
+  std::int64_t iterations = 700;
   FieldConfig field;
   CameraConfig camera;
   LightConfig light;
