@@ -19,6 +19,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Options whose value is text, and where it belongs.
+constexpr std::pair<const char*, const char*> kTextOptions[] = {
+    {"prompt", "prompt"},
+    {"prior", "prior"},
+    {"negative-prompt", "guidance.negative_prompt"},
+    {"prompt-front", "guidance.prompt_front"},
+    {"prompt-side", "guidance.prompt_side"},
+    {"prompt-back", "guidance.prompt_back"},
+    {"prompt-overhead", "guidance.prompt_overhead"}};
+
 cxxopts::Options generate_options() {
   cxxopts::Options options("dreamfusion", "A sentence becomes a 3D object.\n"
       "  dreamfusion --prompt \"a red mushroom\" --config base.json [-o DIR] [key=value …]\n"
@@ -30,6 +40,11 @@ cxxopts::Options generate_options() {
       "o,output", "run folder (default: outputs/<prompt>-<hash>)", cxxopts::value<std::string>(), "DIR")(
       "seed", "same seed, same machine, same result", cxxopts::value<std::string>(), "N")(
       "iters", "optimisation steps", cxxopts::value<std::string>(), "N")(
+      "negative-prompt", "what to keep away from", cxxopts::value<std::string>(), "TEXT")(
+      "prompt-front", "the front view's whole prompt", cxxopts::value<std::string>(), "TEXT")(
+      "prompt-side", "the side views'", cxxopts::value<std::string>(), "TEXT")(
+      "prompt-back", "the back view's", cxxopts::value<std::string>(), "TEXT")(
+      "prompt-overhead", "the overhead view's", cxxopts::value<std::string>(), "TEXT")(
       "prior", "folder of the prior pack", cxxopts::value<std::string>(), "PACK")(
       "resume", "go on with an existing run (of this prompt and config, or --resume=RUN)",
       cxxopts::value<std::string>()->implicit_value(""), "RUN")(
@@ -62,15 +77,15 @@ std::vector<std::string> overrides_of(const cxxopts::ParseResult& parsed) {
       overrides.push_back(text);
     }
   }
-  const std::pair<const char*, const char*> shorthands[] = {{"seed", "seed"}, {"iters", "iterations"}};
+  constexpr std::pair<const char*, const char*> shorthands[] = {{"seed", "seed"}, {"iters", "iterations"}};
   for (const auto& [option, key] : shorthands) {
     if (parsed.count(option) > 0) overrides.push_back(std::string(key) + "=" + parsed[option].as<std::string>());
   }
-  for (const char* option : {"prompt", "prior"}) {  // quoted, so that they are text whatever they look like
+  for (const auto& [option, key] : kTextOptions) {  // quoted, so that they are text whatever they look like
     if (parsed.count(option) == 0) continue;
     const std::string text = parsed[option].as<std::string>();
     try {
-      overrides.push_back(std::string(option) + "=" + nlohmann::json(text).dump());
+      overrides.push_back(std::string(key) + "=" + nlohmann::json(text).dump());
     } catch (const nlohmann::json::exception&) {
       usage_error(std::string("--") + option + " is not valid UTF-8 text", "", "check the terminal's encoding");
     }

@@ -13,6 +13,7 @@
 #include "dreamfusion/mesh/write_obj.h"
 #include "dreamfusion/render/turntable.h"
 #include "dreamfusion/train/checkpoint.h"
+#include "dreamfusion/train/parameter_average.h"
 
 namespace dreamfusion {
 
@@ -34,9 +35,10 @@ FinishedRun open_run(const fs::path& folder, const std::vector<std::string>& ove
                      "let it go on: dreamfusion --resume=" + folder.string()});
   }
   FinishedRun run{folder, config, make_scene(config, parse_device(config.device)), checkpoint->step};
+  run.scene.set_step(checkpoint->step, config.iterations);
   // The optimiser's share of the checkpoint is of no use here.
   NamedTensors target = run.scene.state(), source;
-  for (const auto& [name, tensor] : checkpoint->state) {
+  for (const auto& [name, tensor] : prefer_average(checkpoint->state)) {
     if (!name.starts_with("optimizer.")) source[name] = tensor;
   }
   copy_state(target, source, (folder / "checkpoints").string());

@@ -73,6 +73,41 @@ void check_noise_levels(const Config& config, Problems& problems) {
   }
 }
 
+/// Two options of which only one can be meant.
+struct Conflict {
+  bool present;
+  const char* first;
+  const char* second;
+  const char* reason;
+};
+
+void check_conflicts(const Config& config, Problems& problems) {
+  const GuidanceConfig& guidance = config.guidance;
+  const bool own_prompts = !(guidance.prompt_front + guidance.prompt_side + guidance.prompt_back + guidance.prompt_overhead).empty();
+  const bool wordless = !guidance.view_dependent_prompting || guidance.view_conditioning == "camera";
+  const char* const words_off = guidance.view_dependent_prompting ? "guidance.view_conditioning=camera" : "guidance.view_dependent_prompting=false";
+  const bool tv = !config.loss.lambda_tv.is_constant() || config.loss.lambda_tv.at(0, 1) > 0.0;
+  const Conflict conflicts[] = {
+      {guidance.perp_neg && wordless, "guidance.perp_neg=true", words_off, "Perp-Neg works on the prompts of the views"},
+      {guidance.perp_neg && !guidance.negative_prompt.empty(), "guidance.perp_neg=true", "guidance.negative_prompt",
+       "Perp-Neg measures every direction from the empty prompt"},
+      {own_prompts && wordless, "guidance.prompt_front, _side, _back or _overhead", words_off, "there is no prompt for a view to replace"},
+      {guidance.view_blending == "interpolate" && wordless, "guidance.view_blending=interpolate", words_off, "there are no views' prompts to blend"},
+      {guidance.guidance_rescale > 0.0 && guidance.dynamic_threshold > 0.0, "guidance.guidance_rescale", "guidance.dynamic_threshold",
+       "both set the scale of the guided image"},
+      {tv && config.field.type == "mlp", "loss.lambda_tv", "field.type=mlp", "only feature grids have neighbouring vertices"},
+      {config.optimizer.type == "shampoo" && config.field.type == "hash", "optimizer.type=shampoo", "field.type=hash",
+       "a feature grid would need thousands of preconditioners; use adam or adan"},
+      {config.optimizer.weight_decay > 0.0 && config.optimizer.type != "adan", "optimizer.weight_decay", config.optimizer.type == "adam" ? "optimizer.type=adam" : "optimizer.type=shampoo",
+       "it is a part of Adan"},
+  };
+  for (const Conflict& conflict : conflicts) {
+    if (conflict.present) {
+      problems.push_back(std::string(conflict.first) + " and " + conflict.second + " cannot be combined: " + conflict.reason);
+    }
+  }
+}
+
 }  // namespace
 
 void check_consistency(const Config& config, Problems& problems) {
@@ -80,6 +115,7 @@ void check_consistency(const Config& config, Problems& problems) {
   ScheduleOrder order(config.iterations, problems);
   copy.visit(order);
   check_noise_levels(config, problems);
+  check_conflicts(config, problems);
   const TrainConfig& train = config.train;
   if (train.watchdog_min_opacity > train.watchdog_max_opacity) {
     problems.push_back("train.watchdog_min_opacity: " + number_text(train.watchdog_min_opacity) +

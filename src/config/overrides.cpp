@@ -87,6 +87,9 @@ void apply_override(const std::string& assignment, Config& config, Problems& pro
   std::string key = assignment.substr(0, equals);
   std::replace(key.begin(), key.end(), '-', '_');
   const Candidates all = all_candidates();
+  // "field=mlp" is short for "field.type=mlp".
+  const bool has_type = std::any_of(all.options.begin(), all.options.end(), [&](const OptionInfo& o) { return o.path == key + ".type"; });
+  if (has_type) key += ".type";
   const OptionInfo* option = find_option(key, all, problems);
   if (option == nullptr) return;
   const Json value = parse_value(assignment.substr(equals + 1), option->is_text);

@@ -13,17 +13,13 @@
 
 namespace dreamfusion {
 
-at::Tensor guided_noise(const at::Tensor& conditional, const at::Tensor& unconditional, double guidance_scale) {
-  // (1 + ω) ε(text) − ω ε(null), arranged so that equal halves give exactly themselves.
-  return conditional + guidance_scale * (conditional - unconditional);
-}
-
 at::Tensor distillation_weight(const NoiseSchedule& schedule, const at::Tensor& t, const std::string& weighting) {
   const at::Tensor sigma = schedule.sigma(t);
   if (weighting == "sigma2") return sigma.square();
   if (weighting == "uniform") return at::ones_like(sigma);
+  if (weighting == "fantasia3d") return schedule.alpha(t) * sigma.square();
   throw UserError({.what = "unknown weighting of score distillation", .where = "guidance.weighting",
-                   .found = "\"" + weighting + "\"", .fix = "use \"sigma2\" or \"uniform\"", .exit_code = ExitCode::kUsage});
+                   .found = "\"" + weighting + "\"", .fix = "use \"sigma2\", \"uniform\" or \"fantasia3d\"", .exit_code = ExitCode::kUsage});
 }
 
 ScoreDistillation::ScoreDistillation(DiffusionPrior& prior, GuidanceConfig config) : prior_(prior), config_(std::move(config)) {
@@ -47,7 +43,11 @@ DistillationDraw ScoreDistillation::draw(std::int64_t count, std::uint64_t seed,
   DistillationDraw draw;
   draw.t = at::empty({count}, at::kLong);
   Rng timesteps(seed, static_cast<std::uint64_t>(step), RandomPurpose::kTimestep);
-  for (std::int64_t i = 0; i < count; ++i) draw.t.data_ptr<std::int64_t>()[i] = timesteps.integer(low, high);
+  const double done = static_cast<double>(step) / static_cast<double>(std::max<std::int64_t>(iterations, 1));
+  const std::int64_t annealed = high - std::llround(static_cast<double>(high - low) * std::sqrt(std::min(done, 1.0)));
+  for (std::int64_t i = 0; i < count; ++i) {
+    draw.t.data_ptr<std::int64_t>()[i] = config_.timestep_schedule == "sqrt" ? annealed : timesteps.integer(low, high);
+  }
   draw.t = draw.t.to(prior_.device());
   const PriorManifest& manifest = prior_.manifest();
   draw.noise = Rng(seed, static_cast<std::uint64_t>(step), RandomPurpose::kNoise)
@@ -57,7 +57,7 @@ DistillationDraw ScoreDistillation::draw(std::int64_t count, std::uint64_t seed,
 }
 
 DistillationGradient ScoreDistillation::gradient(const at::Tensor& x, const ViewPrompts& prompts, const std::vector<ViewAngles>& views,
-                                                 const DistillationDraw& draw) const {
+                                                 const DistillationDraw& draw, double clip) const {
   const std::int64_t count = static_cast<std::int64_t>(views.size());
   check_float(x, "x", {count, kAny, kAny, kAny});
   check_shape(draw.t, "draw.t", {count});
@@ -67,23 +67,53 @@ DistillationGradient ScoreDistillation::gradient(const at::Tensor& x, const View
   const at::Tensor noise = draw.noise.to(x.options());
   const at::Tensor z_t = schedule.add_noise(x.detach(), noise, draw.t);
 
-  const Conditioning text = prompts.conditional(views), null = prompts.unconditional(views.size());
-  const at::Tensor both = prior_.predict_noise(at::cat({z_t, z_t}), at::cat({draw.t, draw.t}),
-                                               {at::cat({text.context, null.context}), at::cat({text.camera, null.camera})});
-  const at::Tensor guided =
-      guided_noise(both.narrow(0, 0, count), both.narrow(0, count, count), config_.guidance_scale).to(x.options());
+  const at::Tensor guess = guided(z_t, draw.t, prompts, views).to(x.options());
 
   DistillationGradient result;
   result.t = draw.t;
-  result.gradient = distillation_weight(schedule, draw.t, config_.weighting).to(x.options()) * (guided - noise);
-  result.denoised = schedule.denoised(guided, z_t, draw.t);
+  result.gradient = distillation_weight(schedule, draw.t, config_.weighting).to(x.options()) * (guess - noise);
+  if (clip > 0.0) result.gradient = result.gradient.clamp(-clip, clip);
+  result.denoised = schedule.denoised(guess, z_t, draw.t);
   result.rms = std::sqrt(result.gradient.square().mean().item<double>());
   return result;
+}
+
+at::Tensor ScoreDistillation::guided(const at::Tensor& z_t, const at::Tensor& t, const ViewPrompts& prompts,
+                                     const std::vector<ViewAngles>& views) const {
+  const std::vector<NegativeConditioning> negatives = prompts.negatives(views);
+  std::vector<Conditioning> all = {prompts.conditional(views), prompts.unconditional(views.size())};
+  for (const NegativeConditioning& negative : negatives) all.push_back(negative.conditioning);
+  std::vector<at::Tensor> contexts, cameras;
+  for (const Conditioning& conditioning : all) {
+    contexts.push_back(conditioning.context);
+    cameras.push_back(conditioning.camera);
+  }
+  const auto copies = static_cast<std::int64_t>(all.size());
+  const at::Tensor noise = prior_.predict_noise(z_t.repeat({copies, 1, 1, 1}), t.repeat({copies}), {at::cat(contexts), at::cat(cameras)});
+  const std::vector<at::Tensor> parts = noise.chunk(copies);
+
+  const NoiseSchedule& schedule = prior_.schedule();
+  at::Tensor guess;
+  if (negatives.empty()) {
+    guess = guided_noise(parts[0], parts[1], config_.guidance_scale);
+  } else {
+    std::vector<NegativeNoise> unwanted;
+    for (std::size_t i = 0; i < negatives.size(); ++i) unwanted.push_back({parts[2 + i], negatives[i].weights});
+    guess = perpendicular_noise(parts[0], parts[1], unwanted, config_.guidance_scale);
+  }
+  if (config_.guidance_rescale > 0.0) guess = rescaled_noise(guess, parts[0], z_t, t, schedule, config_.guidance_rescale);
+  if (config_.dynamic_threshold > 0.0) guess = thresholded_noise(guess, z_t, t, schedule, config_.dynamic_threshold);
+  return guess;
 }
 
 at::Tensor inject_gradient(const at::Tensor& x, const at::Tensor& gradient) {
   TORCH_CHECK(x.sizes() == gradient.sizes(), "inject_gradient: gradient: expected ", x.sizes(), ", got ", gradient.sizes());
   return (x * gradient.detach()).sum();
+}
+
+at::Tensor reconstruction_loss(const at::Tensor& x, const at::Tensor& gradient) {
+  TORCH_CHECK(x.sizes() == gradient.sizes(), "reconstruction_loss: gradient: expected ", x.sizes(), ", got ", gradient.sizes());
+  return 0.5 * (x - (x - gradient).detach()).square().sum();
 }
 
 }  // namespace dreamfusion

@@ -1,5 +1,7 @@
 #include "dreamfusion/guidance/view_prompts.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
@@ -20,6 +22,11 @@ constexpr std::int64_t kNoViewWords = 4;  // row of contexts_
 constexpr std::size_t kShownKinds = 30;
 
 double degrees(double radians) { return radians * 180.0 / std::numbers::pi; }
+
+/// [0, 180] degrees
+double azimuth_from_front(const ViewAngles& angles) {
+  return std::abs(degrees(std::remainder(angles.azimuth, 2 * std::numbers::pi)));
+}
 
 UserError missing_conditioning(const PriorManifest& manifest, const std::string& wanted, const std::string& other) {
   return UserError({.what = "the prior \"" + manifest.name + "\" cannot be told the view by " + wanted,
@@ -62,12 +69,42 @@ std::string_view view_name(View view) { return kViewNames[static_cast<std::size_
 
 View classify_view(const ViewAngles& angles, const GuidanceConfig& config) {
   constexpr double kRounding = 1e-9;  // an angle that was written in degrees comes back from radians beside its border
-  const double azimuth = std::abs(degrees(std::remainder(angles.azimuth, 2 * std::numbers::pi)));  // [0, 180]
+  const double azimuth = azimuth_from_front(angles);
   View view = View::kSide;
   if (azimuth <= config.front_threshold_deg + kRounding) view = View::kFront;
   if (azimuth >= 180.0 - config.back_threshold_deg - kRounding) view = View::kBack;
   if (degrees(angles.elevation) > config.overhead_threshold_deg + kRounding) view = View::kOverhead;
   return view;
+}
+
+std::array<double, 4> view_shares(const ViewAngles& angles, const GuidanceConfig& config) {
+  std::array<double, 4> shares{};
+  const View nearest = classify_view(angles, config);
+  if (config.view_blending != "interpolate" || nearest == View::kOverhead) {
+    shares[static_cast<std::size_t>(nearest)] = 1.0;
+    return shares;
+  }
+  const double turns = azimuth_from_front(angles) / 90.0;  // 0 front, 1 side, 2 back
+  shares[static_cast<std::size_t>(View::kFront)] = std::max(0.0, 1.0 - turns);
+  shares[static_cast<std::size_t>(View::kSide)] = 1.0 - std::abs(turns - 1.0);
+  shares[static_cast<std::size_t>(View::kBack)] = std::max(0.0, turns - 1.0);
+  return shares;
+}
+
+std::array<double, 4> perp_neg_weights(const ViewAngles& angles, const GuidanceConfig& config) {
+  std::array<double, 4> weights{};
+  if (classify_view(angles, config) == View::kOverhead) return weights;
+  const double turns = azimuth_from_front(angles) / 90.0;
+  double &front = weights[static_cast<std::size_t>(View::kFront)], &side = weights[static_cast<std::size_t>(View::kSide)];
+  const auto curve = [](double height, double r, double floor) { return std::min(0.0, -(height * std::exp(-0.5 * r) + floor)); };
+  if (turns < 1.0) {
+    front = curve(4.0, 1.0 - turns, -2.426);
+    side = curve(4.0, turns, -2.426);
+  } else {
+    side = curve(1.0, 2.0 - turns, -0.606);
+    front = curve(1.0, 2.0 - turns, 0.967);
+  }
+  return weights;
 }
 
 ViewPrompts::ViewPrompts(DiffusionPrior& prior, const std::string& prompt, const GuidanceConfig& config) : config_(config) {
@@ -82,30 +119,57 @@ ViewPrompts::ViewPrompts(DiffusionPrior& prior, const std::string& prompt, const
   if (plain.word_count == 0)
     throw UserError({.what = "the prompt has no word that the prior can read", .where = "prompt", .found = "\"" + prompt + "\"",
                      .fix = "describe an object in English words, for example \"a red mushroom\"", .exit_code = ExitCode::kUsage});
+  const std::array own = {config.prompt_front, config.prompt_side, config.prompt_back, config.prompt_overhead};
   std::vector<std::string> texts;
-  for (const char* view : kViewNames) {
-    const auto phrase = manifest.view_phrases.find(view);
-    texts.push_back(use_words_ && phrase != manifest.view_phrases.end() ? prompt + phrase->second : prompt);
+  for (std::size_t view = 0; view < kViewNames.size(); ++view) {
+    const auto phrase = manifest.view_phrases.find(kViewNames[view]);
+    const bool has_words = use_words_ && phrase != manifest.view_phrases.end();
+    texts.push_back(!own[view].empty() ? own[view] : has_words ? prompt + phrase->second : prompt);
   }
   texts.push_back(prompt);
   const EncodedText views = prior.encode_text(texts);
   contexts_ = views.context;
-  null_context_ = prior.encode_text({""}).context;
+  null_context_ = prior.encode_text({config.negative_prompt}).context;
   warn_about_words(manifest, prompt, plain, views);
 }
 
 Conditioning ViewPrompts::conditional(const std::vector<ViewAngles>& views) const {
-  std::vector<std::int64_t> rows;
+  std::vector<at::Tensor> contexts;
   std::vector<double> cameras;
   for (const ViewAngles& view : views) {
-    rows.push_back(use_words_ ? static_cast<std::int64_t>(classify_view(view, config_)) : kNoViewWords);
+    contexts.push_back(use_words_ ? blended(view_shares(view, config_)) : contexts_[kNoViewWords]);
     const double known = use_camera_ ? 1.0 : 0.0;
     const double azimuth = std::remainder(view.azimuth, 2 * std::numbers::pi);
     cameras.insert(cameras.end(), {known * azimuth, known * view.elevation, known});
   }
-  const at::Tensor index = at::tensor(rows, at::kLong).to(contexts_.device());
   const auto count = static_cast<std::int64_t>(views.size());
-  return {contexts_.index_select(0, index), at::tensor(cameras, at::kDouble).view({count, 3}).to(contexts_.options())};
+  return {at::stack(contexts), at::tensor(cameras, at::kDouble).view({count, 3}).to(contexts_.options())};
+}
+
+at::Tensor ViewPrompts::blended(const std::array<double, 4>& shares) const {
+  at::Tensor mix;
+  for (std::size_t view = 0; view < shares.size(); ++view) {
+    if (shares[view] == 0.0) continue;
+    const at::Tensor part = contexts_[static_cast<std::int64_t>(view)];
+    if (shares[view] == 1.0) return part;
+    mix = mix.defined() ? mix + shares[view] * part : shares[view] * part;
+  }
+  return mix;
+}
+
+std::vector<NegativeConditioning> ViewPrompts::negatives(const std::vector<ViewAngles>& views) const {
+  std::vector<NegativeConditioning> negatives;
+  if (!config_.perp_neg) return negatives;
+  const auto count = static_cast<std::int64_t>(views.size());
+  for (const View negative : {View::kFront, View::kSide}) {
+    const auto row = static_cast<std::size_t>(negative);
+    std::vector<double> weights;
+    for (const ViewAngles& view : views) weights.push_back(perp_neg_weights(view, config_)[row]);
+    negatives.push_back({{contexts_[static_cast<std::int64_t>(row)].unsqueeze(0).expand({count, -1, -1}),
+                          at::zeros({count, 3}, contexts_.options())},
+                         at::tensor(weights, at::kDouble).to(contexts_.options())});
+  }
+  return negatives;
 }
 
 Conditioning ViewPrompts::unconditional(std::size_t count) const {

@@ -74,9 +74,8 @@ void fill_triangle(const std::array<Pixel, 3>& p, std::int64_t size, bool* cover
 
 Silhouette look(const Field& field, const OccupancyGrid* grid, const Camera& camera) {
   const Rays rays = camera_rays({camera}, kSize, kSize, grid ? grid->device() : c10::Device(c10::kCPU));
-  ViewOptions options;
-  options.samples_per_ray = kSamplesPerRay;
-  const RenderedView view = render_view(field, SolidBackground({0, 0, 0}), grid, rays, options);
+  const OccupancySampler sampler(field.bounding_radius(), grid, kSamplesPerRay);
+  const RenderedView view = render_view(field, SolidBackground({0, 0, 0}), sampler, rays, {});
   const at::Tensor none = at::zeros({kSize * kSize}, view.sigma.options());
   const at::Tensor peak = none.scatter_reduce(0, view.samples.ray_index, view.sigma, "amax");
   return {camera, (view.opacity > 0.5).view({kSize, kSize}).cpu(), peak.to(at::kFloat).view({kSize, kSize}).cpu()};

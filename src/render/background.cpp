@@ -44,18 +44,18 @@ at::Tensor SolidBackground::color(const at::Tensor& directions) const {
 }
 
 EnvironmentBackground::EnvironmentBackground(const BackgroundConfig& config, std::uint64_t seed, c10::Device device)
-    : encoding_degree_(config.encoding_degree) {
+    : octaves_(config.octaves) {
   Rng rng(seed, kInitStep, RandomPurpose::kBackground);
-  const std::int64_t inputs = 3 * (1 + 2 * encoding_degree_);
-  weight1_ = initial_weight(rng, config.hidden_width, inputs, device);
-  bias1_ = initial_bias(config.hidden_width, device);
-  weight2_ = initial_weight(rng, 3, config.hidden_width, device);
+  const std::int64_t inputs = 3 * (1 + 2 * octaves_);
+  weight1_ = initial_weight(rng, config.width, inputs, device);
+  bias1_ = initial_bias(config.width, device);
+  weight2_ = initial_weight(rng, 3, config.width, device);
   bias2_ = initial_bias(3, device);
 }
 
 at::Tensor EnvironmentBackground::color(const at::Tensor& directions) const {
   check_float(directions, "directions", {kAny, 3});
-  const at::Tensor hidden = at::relu(at::linear(encode_direction(directions, encoding_degree_), weight1_, bias1_));
+  const at::Tensor hidden = at::relu(at::linear(encode_direction(directions, octaves_), weight1_, bias1_));
   return at::sigmoid(at::linear(hidden, weight2_, bias2_));
 }
 

@@ -24,13 +24,20 @@ Vec3 cross(const Vec3& a, const Vec3& b) {
 Vec3 scaled(const Vec3& v, double factor) { return {v[0] * factor, v[1] * factor, v[2] * factor}; }
 
 double sample_elevation(const CameraConfig& config, Rng& rng) {
-  const double low = radians(config.elevation_deg.low), high = radians(config.elevation_deg.high);
   const bool area_uniform = rng.chance(config.area_uniform_fraction);
   const double u = rng.uniform();
+  const Interval& range = area_uniform ? config.area_uniform_elevation_deg : config.elevation_deg;
+  const double low = radians(range.low), high = radians(range.high);
   if (!area_uniform) return low + (high - low) * u;
   // Equal areas of a sphere are equal ranges of sin(elevation) (Archimedes).
   const double sine = std::sin(low) + (std::sin(high) - std::sin(low)) * u;
   return std::asin(std::clamp(sine, -1.0, 1.0));
+}
+
+/// Vertical field of view of a square image [radians].
+double sample_fov(const CameraConfig& config, Rng& rng) {
+  if (config.lens == "focal") return 2.0 * std::atan(0.5 / rng.uniform(config.focal.low, config.focal.high));
+  return radians(rng.uniform(config.fov_y_deg.low, config.fov_y_deg.high));
 }
 
 }  // namespace
@@ -89,7 +96,7 @@ std::vector<Camera> sample_cameras(const CameraConfig& config, std::int64_t coun
     pose.azimuth = radians(config.azimuth_deg.low + (config.azimuth_deg.high - config.azimuth_deg.low) * turn);
     pose.elevation = sample_elevation(config, rng);
     pose.distance = rng.uniform(config.distance.low, config.distance.high);
-    pose.fov_y = radians(rng.uniform(config.fov_y_deg.low, config.fov_y_deg.high));
+    pose.fov_y = sample_fov(config, rng);
     for (double& offset : pose.position_offset) offset = config.position_jitter * rng.uniform(-1.0, 1.0);
     for (double& coordinate : pose.target) coordinate = config.look_at_std * rng.normal();
     for (double& component : pose.up) component += config.up_std * rng.normal();

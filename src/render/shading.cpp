@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <string>
 
 #include "dreamfusion/core/error.h"
@@ -11,6 +12,41 @@
 #include "dreamfusion/core/tensor_check.h"
 
 namespace dreamfusion {
+namespace {
+
+using Vec3 = std::array<double, 3>;
+
+Vec3 normalised(const Vec3& v) {
+  const double length = std::max(std::sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]), 1e-12);
+  return {v[0] / length, v[1] / length, v[2] / length};
+}
+
+/// Unit vector to a point drawn from N(camera position, std²·I).
+Vec3 direction_around(double std, const Camera& camera, Rng& rng) {
+  Vec3 point = camera.position();
+  for (double& component : point) component += std * rng.normal();
+  return normalised(point);
+}
+
+/// Unit vector, uniform in area within `half_angle_deg` of the camera's direction.
+Vec3 direction_in_cone(double half_angle_deg, const Camera& camera, Rng& rng) {
+  const double least_cosine = std::cos(half_angle_deg * std::numbers::pi / 180.0);
+  const double cosine = rng.uniform(least_cosine, 1.0), turn = rng.uniform(0.0, 2.0 * std::numbers::pi);
+  const double sine = std::sqrt(std::max(0.0, 1.0 - cosine * cosine));
+  const Vec3 axis = normalised(camera.position());
+  const Vec3 helper = std::abs(axis[2]) < 0.9 ? Vec3{0, 0, 1} : Vec3{1, 0, 0};
+  const Vec3 side = normalised({axis[1] * helper[2] - axis[2] * helper[1], axis[2] * helper[0] - axis[0] * helper[2],
+                                axis[0] * helper[1] - axis[1] * helper[0]});
+  const Vec3 other{axis[1] * side[2] - axis[2] * side[1], axis[2] * side[0] - axis[0] * side[2],
+                   axis[0] * side[1] - axis[1] * side[0]};
+  Vec3 direction{};
+  for (std::size_t i = 0; i < 3; ++i) {
+    direction[i] = cosine * axis[i] + sine * (std::cos(turn) * side[i] + std::sin(turn) * other[i]);
+  }
+  return direction;
+}
+
+}  // namespace
 
 ShadingMode parse_shading_mode(std::string_view text) {
   if (text == "albedo") return ShadingMode::kAlbedo;
@@ -34,17 +70,16 @@ Lighting sample_lighting(const LightConfig& config, const Camera& camera, std::u
   const bool lit = mode_rng.chance(config.lit_probability.at(step, iterations));
   const bool textureless = mode_rng.chance(config.textureless_probability);
   if (lit) lighting.mode = textureless ? ShadingMode::kTextureless : ShadingMode::kLit;
+  if (config.soft) {
+    lighting.ambient = mode_rng.uniform();
+    lighting.diffuse = 1.0 - lighting.ambient;
+  }
 
   Rng light_rng(seed, step_word, RandomPurpose::kLight, view_word);
-  std::array<double, 3> direction = camera.position();
-  double square = 0.0;
-  for (double& component : direction) {
-    component += config.position_std * light_rng.normal();
-    square += component * component;
-  }
+  const Vec3 direction = config.placement == "cone" ? direction_in_cone(config.cone_deg, camera, light_rng)
+                                                    : direction_around(config.position_std, camera, light_rng);
   const double distance = light_rng.uniform(config.distance.low, config.distance.high);
-  const double scale = distance / std::max(std::sqrt(square), 1e-12);
-  for (std::size_t axis = 0; axis < 3; ++axis) lighting.position[axis] = direction[axis] * scale;
+  for (std::size_t axis = 0; axis < 3; ++axis) lighting.position[axis] = direction[axis] * distance;
   return lighting;
 }
 

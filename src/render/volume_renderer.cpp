@@ -25,12 +25,6 @@ FieldRequest request_for(const ViewOptions& options) {
   return {.albedo = options.lighting.mode != ShadingMode::kTextureless, .normal = needs_normals(options)};
 }
 
-ops::PackedSamples march(const Field& field, const OccupancyGrid* grid, const Rays& rays, const at::Tensor& jitter,
-                         std::int64_t samples_per_ray) {
-  return ops::march_rays(rays.origins, rays.directions, jitter, grid ? grid->occupied() : at::Tensor(),
-                         {.radius = field.bounding_radius(), .samples_per_ray = samples_per_ray});
-}
-
 /// Pixels of some rays of a finished image.
 struct Pixels {
   at::Tensor color, normal, opacity, depth;  ///< [R, 3], [R, 3] or undefined, [R, 1], [R, 1]
@@ -39,7 +33,8 @@ struct Pixels {
 /// Density everywhere first; colour and normals, the dear part, only where they show.
 Pixels finished_pixels(const Field& field, const Background& background, const OccupancyGrid* grid, const Rays& rays,
                        const ViewOptions& options, const at::Tensor& jitter) {
-  const ops::PackedSamples samples = march(field, grid, rays, jitter, options.samples_per_ray);
+  const ops::PackedSamples samples =
+      OccupancySampler(field.bounding_radius(), grid, options.samples_per_ray).sample(rays, jitter).packed;
   const at::Tensor all_weights = ops::render_weights(field.density(samples.x_world), samples.delta, samples.ray_offsets);
   const at::Tensor kept = (all_weights > kNegligibleWeight).nonzero().squeeze(-1);
   const at::Tensor weights = all_weights.index_select(0, kept).unsqueeze(-1);
@@ -65,12 +60,15 @@ Pixels finished_pixels(const Field& field, const Background& background, const O
 
 }  // namespace
 
-RenderedView render_view(const Field& field, const Background& background, const OccupancyGrid* grid, const Rays& rays,
+RenderedView render_view(const Field& field, const Background& background, const RaySampler& sampler, const Rays& rays,
                          const ViewOptions& options) {
   check_float(rays.origins, "rays.origins", {kAny, 3});
   check_float(rays.directions, "rays.directions", {rays.origins.size(0), 3});
   RenderedView view;
-  view.samples = march(field, grid, rays, options.jitter, options.samples_per_ray);
+  RaySamples sampled = sampler.sample(rays, options.jitter);
+  view.samples = std::move(sampled.packed);
+  view.proposals = std::move(sampled.proposals);
+  view.edges = sampled.edges;
   const ops::PackedSamples& samples = view.samples;
   const FieldSamples found = field.query(samples.x_world, request_for(options));
   view.sigma = found.sigma;

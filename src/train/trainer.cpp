@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "dreamfusion/core/rng.h"
-#include "dreamfusion/train/losses.h"
+#include "dreamfusion/train/regularisation.h"
 
 namespace dreamfusion {
 namespace {
@@ -16,11 +16,15 @@ std::vector<ViewAngles> view_angles(const std::vector<Camera>& cameras) {
   return angles;
 }
 
-/// [B, R] from each view's [R].
-at::Tensor stack_opacity(const std::vector<RenderedView>& views) {
-  std::vector<at::Tensor> opacity;
-  for (const RenderedView& view : views) opacity.push_back(view.opacity);
-  return at::cat(opacity);
+void report_views(const std::vector<RenderedView>& views, StepReport& report) {
+  double samples = 0.0, opacity = 0.0, rays = 0.0;
+  for (const RenderedView& view : views) {
+    samples += static_cast<double>(view.weights.size(0));
+    opacity += view.opacity.detach().sum(at::kDouble).item<double>();
+    rays += static_cast<double>(view.opacity.size(0));
+  }
+  report.mean_opacity = opacity / rays;
+  report.samples_per_ray = samples / rays;
 }
 
 double gradient_norm(const std::vector<ParameterGroup>& groups) {
@@ -40,29 +44,36 @@ Trainer::Trainer(const Config& config, DiffusionPrior& prior)
       prior_(prior),
       scene_(make_scene(config, prior.device())),
       optimizer_(make_optimizer(config.optimizer, scene_.parameter_groups())),
+      average_(scene_.parameter_groups(), config.train.ema_decay),
       prompts_(prior, config.prompt, config.guidance),
       distillation_(prior, config.guidance),
       watchdog_(config.train) {}
 
 StepReport Trainer::step() {
   const auto seed = static_cast<std::uint64_t>(config_.seed);
+  scene_.set_step(step_, config_.iterations);
   if (step_ % config_.render.occupancy_refresh == 0) scene_.occupancy.update(*scene_.field, seed, step_);
-  scene_.field->set_step(step_, config_.iterations);
 
   const Batch batch = render_batch();
   const at::Tensor x = prior_.encode_image(batch.image);
   const DistillationDraw draw = distillation_.draw(x.size(0), seed, step_, config_.iterations);
-  const DistillationGradient sds = distillation_.gradient(x, prompts_, view_angles(batch.cameras), draw);
+  const DistillationGradient sds =
+      distillation_.gradient(x, prompts_, view_angles(batch.cameras), draw, scheduled(config_.guidance.score_clip));
+  const double sds_factor = distillation_factor(config_.loss, x, step_, config_.iterations);
+  const at::Tensor distilled = config_.guidance.form == "reconstruction" ? sds_factor * reconstruction_loss(x, sds.gradient)
+                                                                         : inject_gradient(x, sds.gradient * sds_factor);
+  const Regularisation regular = regularise(config_.loss, batch.views, *scene_.field, step_, config_.iterations);
 
   StepReport report;
-  const double sds_weight = scheduled(config_.loss.lambda_sds) / static_cast<double>(x.numel());
-  const at::Tensor loss = inject_gradient(x, sds.gradient * sds_weight) + regularisers(batch, report);
+  report_views(batch.views, report);
   optimizer_->zero_grad();
-  loss.backward();
+  (distilled + regular.total).backward();
   watchdog_.check({step_ + 1, report.mean_opacity, gradient_norm(scene_.parameter_groups())});
-  optimizer_->step(scheduled(config_.optimizer.lr_scale));
+  optimizer_->step(learning_rate_factor(config_.optimizer, step_, config_.iterations));
+  average_.update();
   ++step_;
 
+  report.losses = regular.losses;
   report.step = step_;
   report.gradient_rms = sds.rms;
   report.timestep = sds.t.to(at::kDouble).mean().item<double>();
@@ -74,60 +85,44 @@ Trainer::Batch Trainer::render_batch() const {
   Batch batch;
   batch.resolution = std::llround(scheduled(config_.render.train_resolution));
   batch.cameras = sample_cameras(config_.camera, config_.train.batch_size, static_cast<std::uint64_t>(config_.seed), step_);
-  const bool normals = scheduled(config_.loss.lambda_orient) > 0.0;
   std::vector<at::Tensor> images;
   for (std::size_t view = 0; view < batch.cameras.size(); ++view) {
-    batch.views.push_back(
-        render_training_view(batch.cameras[view], static_cast<std::int64_t>(view), batch.resolution, normals));
+    batch.views.push_back(render_training_view(batch.cameras[view], static_cast<std::int64_t>(view), batch.resolution));
     images.push_back(batch.views.back().color.view({batch.resolution, batch.resolution, 3}).permute({2, 0, 1}));
   }
   batch.image = at::stack(images);
   return batch;
 }
 
-RenderedView Trainer::render_training_view(const Camera& camera, std::int64_t view, std::int64_t resolution,
-                                           bool normals) const {
+std::unique_ptr<RaySampler> Trainer::ray_sampler() const {
+  if (scene_.proposal) {
+    const double progress = static_cast<double>(step_) / static_cast<double>(config_.iterations);
+    return std::make_unique<ProposalSampler>(*scene_.proposal, config_.render, progress);
+  }
+  return std::make_unique<OccupancySampler>(config_.field.bounding_radius, &scene_.occupancy, config_.render.samples_per_ray);
+}
+
+RenderedView Trainer::render_training_view(const Camera& camera, std::int64_t view, std::int64_t resolution) const {
   const auto seed = static_cast<std::uint64_t>(config_.seed);
   const Rays rays = camera_rays({camera}, resolution, resolution, prior_.device());
   ViewOptions options;
   options.lighting = sample_lighting(config_.light, camera, seed, step_, config_.iterations, view);
-  // Normals cost three more densities a sample: the orientation loss takes them from the lit views, which have them anyway.
-  options.normals = normals && options.lighting.mode != ShadingMode::kAlbedo;
-  options.samples_per_ray = config_.render.samples_per_ray;
+  const bool shows_normals = options.lighting.mode != ShadingMode::kAlbedo;
+  options.normals = scheduled(config_.loss.lambda_orient) > 0.0 && (shows_normals || config_.loss.orient_views == "all");
   Rng jitter(seed, static_cast<std::uint64_t>(step_), RandomPurpose::kRayJitter, static_cast<std::uint32_t>(view));
   options.jitter = jitter.uniform_tensor({rays.origins.size(0)}).to(prior_.device());
 
   Rng choice(seed, static_cast<std::uint64_t>(step_), RandomPurpose::kBackground, static_cast<std::uint32_t>(view));
   if (scene_.environment && !choice.chance(config_.background.random_probability)) {
-    return render_view(*scene_.field, *scene_.environment, &scene_.occupancy, rays, options);
+    return render_view(*scene_.field, *scene_.environment, *ray_sampler(), rays, options);
   }
   const SolidBackground background(random_background_color(seed, step_, view));
-  return render_view(*scene_.field, background, &scene_.occupancy, rays, options);
-}
-
-at::Tensor Trainer::regularisers(const Batch& batch, StepReport& report) const {
-  const at::Tensor opacity = stack_opacity(batch.views);
-  const at::Tensor sparse = opacity_loss(opacity);
-  const at::Tensor binary = entropy_loss(opacity);
-  at::Tensor orient = at::zeros({}, opacity.options());
-  double samples = 0.0;
-  for (const RenderedView& view : batch.views) {
-    samples += static_cast<double>(view.weights.size(0));
-    if (!view.sample_normals.defined()) continue;
-    orient = orient + orientation_loss(view.weights, view.sample_normals, view.sample_directions, opacity.size(0));
-  }
-  report.loss_opacity = sparse.item<double>();
-  report.loss_entropy = binary.item<double>();
-  report.loss_orient = orient.item<double>();
-  report.mean_opacity = opacity.mean().item<double>();
-  report.samples_per_ray = samples / static_cast<double>(opacity.size(0));
-  return scheduled(config_.loss.lambda_opacity) * sparse + scheduled(config_.loss.lambda_entropy) * binary +
-         scheduled(config_.loss.lambda_orient) * orient;
+  return render_view(*scene_.field, background, *ray_sampler(), rays, options);
 }
 
 Checkpoint Trainer::checkpoint() const {
   Checkpoint checkpoint{step_, {}};
-  for (const NamedTensors& part : {scene_.state(), optimizer_->state()}) {
+  for (const NamedTensors& part : {scene_.state(), optimizer_->state(), average_.state()}) {
     for (const auto& [name, tensor] : part) {
       checkpoint.state[name] = tensor.detach().to(at::kCPU, /*non_blocking=*/false, /*copy=*/true);
     }
@@ -138,8 +133,21 @@ Checkpoint Trainer::checkpoint() const {
 void Trainer::restore(const Checkpoint& checkpoint, const std::string& origin) {
   NamedTensors target = scene_.state();
   target.merge(optimizer_->state());
+  target.merge(average_.state());
   copy_state(target, checkpoint.state, origin);
   step_ = checkpoint.step;
+  scene_.set_step(step_, config_.iterations);
+}
+
+void Trainer::show(const std::function<void(const Scene&)>& viewer) {
+  average_.swap();
+  viewer(scene_);
+  average_.swap();
+}
+
+Scene Trainer::take_scene() {
+  average_.swap();
+  return std::move(scene_);
 }
 
 }  // namespace dreamfusion

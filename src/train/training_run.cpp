@@ -41,13 +41,13 @@ bool due(std::int64_t step, std::int64_t every) { return every > 0 && step % eve
 /// The side effects of a run: what is written when.
 class Recorder {
  public:
-  Recorder(const Trainer& trainer, const Config& config, const RunFolder& folder)
+  Recorder(Trainer& trainer, const Config& config, const RunFolder& folder)
       : trainer_(trainer), config_(config), folder_(folder) {}
 
   void after_step(const StepReport& report) {
     if (due(report.step, config_.train.log_every) || trainer_.finished()) append_line(folder_.metrics(), report.to_json());
     if (due(report.step, config_.train.preview_every) || trainer_.finished()) {
-      write_png(folder_.preview(), preview_image(trainer_.scene(), config_, kPreviewSize));
+      trainer_.show([&](const Scene& scene) { write_png(folder_.preview(), preview_image(scene, config_, kPreviewSize)); });
     }
     if (due(report.step, config_.train.checkpoint_every) || trainer_.finished()) checkpoint();
   }
@@ -59,7 +59,7 @@ class Recorder {
   }
 
  private:
-  const Trainer& trainer_;
+  Trainer& trainer_;
   const Config& config_;
   const RunFolder& folder_;
   std::int64_t saved_step_ = -1;
@@ -68,15 +68,12 @@ class Recorder {
 }  // namespace
 
 std::string StepReport::to_json() const {
-  const nlohmann::ordered_json line = {{"step", step},
-                                       {"sds_gradient_rms", gradient_rms},
-                                       {"loss_orient", loss_orient},
-                                       {"loss_opacity", loss_opacity},
-                                       {"loss_entropy", loss_entropy},
-                                       {"mean_opacity", mean_opacity},
-                                       {"samples_per_ray", samples_per_ray},
-                                       {"timestep", timestep},
-                                       {"resolution", resolution}};
+  nlohmann::ordered_json line = {{"step", step}, {"sds_gradient_rms", gradient_rms}};
+  for (const auto& [name, loss] : losses) line[name] = loss;
+  line["mean_opacity"] = mean_opacity;
+  line["samples_per_ray"] = samples_per_ray;
+  line["timestep"] = timestep;
+  line["resolution"] = resolution;
   return line.dump();
 }
 

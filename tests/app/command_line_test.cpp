@@ -48,7 +48,7 @@ class CommandLine : public ::testing::Test {
   /// A run of a second or two, and whatever else.
   std::vector<std::string> small_run(const std::vector<std::string>& more = {}) const {
     std::vector<std::string> arguments = {"--prompt", "a red ball", "--prior", pack_.string(), "-o", "run", "--threads", "1",
-                                          "--iters", "12", "field.grid_resolutions=[8,16]", "field.hidden_width=16",
+                                          "--iters", "12", "field.hash.resolutions=[8,16]", "field.hash.width=16",
                                           "render.train_resolution=16", "render.samples_per_ray=24", "turntable.frames=3",
                                           "turntable.size=24", "mesh.resolution=24", "train.checkpoint_every=4"};
     arguments.insert(arguments.end(), more.begin(), more.end());
@@ -216,7 +216,7 @@ TEST_F(CommandLine, RenderAndExportWorkFromACheckpointAlone) {
   EXPECT_EQ(read_text(path("again.obj")), mesh);
   EXPECT_EQ(run({"export", "run", "-o", "finer.obj", "mesh.resolution=32", "min-component=0.1"}).exit_code, 0);
   EXPECT_NE(read_text(path("finer.obj")), mesh);
-  expect_fault(run({"export", "run", "field.hidden_width=8"}), 2, "field.hidden_width=8");
+  expect_fault(run({"export", "run", "field.hash.width=8"}), 2, "field.hash.width=8");
   expect_fault(run({"render", "run", "--light", "disco"}), 2, "disco");
   expect_fault(run({"render", "run", "--size", "0"}), 2, "--size");
 }

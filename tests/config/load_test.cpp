@@ -100,11 +100,11 @@ TEST_F(ConfigFiles, TheMessageSaysWhereToLook) {
 TEST(Overrides, TakeEveryKind) {
   const Config config = load_config({{},
                                      {"guidance.guidance_scale=20", "guidance.view_dependent_prompting=false",
-                                      "field.grid_resolutions=[8, 16]", "camera.distance=[2,4]",
+                                      "field.hash.resolutions=[8, 16]", "camera.distance=[2,4]",
                                       "loss.lambda_sds=[0.0, 1, 2, 1.0]", "guidance.weighting=uniform", "seed=3"}});
   EXPECT_EQ(config.guidance.guidance_scale, 20.0);
   EXPECT_FALSE(config.guidance.view_dependent_prompting);
-  EXPECT_EQ(config.field.grid_resolutions, (std::vector<std::int64_t>{8, 16}));
+  EXPECT_EQ(config.field.hash.resolutions, (std::vector<std::int64_t>{8, 16}));
   EXPECT_EQ(config.camera.distance, (Interval{2, 4}));
   EXPECT_EQ(config.loss.lambda_sds.at(300, 600), 1.5);
   EXPECT_EQ(config.guidance.weighting, "uniform");
@@ -130,6 +130,13 @@ TEST(Overrides, DashesAreUnderscoresAndAUniqueNameIsEnough) {
             "command line: distance: this name has several options: camera.distance, light.distance, turntable.distance");
   // Only whole names count.
   EXPECT_EQ(override_refusal({"scale=3"}), "command line: scale: unknown option");
+}
+
+TEST(Overrides, ASectionsNameSetsItsType) {
+  EXPECT_EQ(load_config({{}, {"field=mlp"}}).field.type, "mlp");
+  EXPECT_EQ(load_config({{}, {"background=environment"}}).background.type, "environment");
+  EXPECT_EQ(load_config({{}, {"field=mlp", "optimizer=shampoo"}}).optimizer.type, "shampoo");
+  EXPECT_TRUE(contains(override_refusal({"field=voxels"}), "field.type: \"voxels\" is none of hash, mlp"));
 }
 
 TEST(Overrides, EveryKeyIsUnderstood) {

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <utility>
 
 #include "config_refusal.h"
 
@@ -36,7 +37,8 @@ std::set<std::string> typing_errors(const std::string& path) {
 
 TEST(Reader, OffersTheRightKeyForEveryTypingError) {
   // Two keys that differ in one character are equally near to what loses it.
-  const std::set<std::string> ambiguous = {"optimizer.beta", "optimizer.betaq"};
+  const std::set<std::string> ambiguous = {"optimizer.beta", "optimizer.betaq", "guidance.guidance_escale",
+                                           "guidance.guidance_rscale"};
   std::size_t tried = 0;
   for (const std::string& key : config_keys()) {
     for (const std::string& wrong : typing_errors(key)) {
@@ -89,8 +91,8 @@ INSTANTIATE_TEST_SUITE_P(
                       WrongValue{"guidance.guidance_scale", "false", "expected a number, got false"},
                       WrongValue{"prompt", "3", "expected a text, got 3"},
                       WrongValue{"prompt", "[\"a\"]", "expected a text, got [\"a\"]"},
-                      WrongValue{"field.grid_resolutions", "16", "expected a list, got 16"},
-                      WrongValue{"field.grid_resolutions", "[16, 1.5]", "entry 1: expected an integer, got 1.5"},
+                      WrongValue{"field.hash.resolutions", "16", "expected a list, got 16"},
+                      WrongValue{"field.hash.resolutions", "[16, 1.5]", "entry 1: expected an integer, got 1.5"},
                       WrongValue{"camera.distance", "2", "expected [low, high], got 2"},
                       WrongValue{"camera.distance", "[2]", "expected [low, high], got [2]"},
                       WrongValue{"camera.distance", "[2, \"3\"]", "expected a number, got \"3\""},
@@ -101,15 +103,15 @@ INSTANTIATE_TEST_SUITE_P(
     OutOfRange, ReaderRefuses,
     ::testing::Values(WrongValue{"iterations", "0", "0 is not in 1 to 10000000"},
                       WrongValue{"guidance.guidance_scale", "-0.5", "-0.5 is not in 0 to 1000"},
-                      WrongValue{"field.grid_resolutions", "[16, 2]", "entry 1: 2 is not in 4 to 1024"},
+                      WrongValue{"field.hash.resolutions", "[16, 2]", "entry 1: 2 is not in 4 to 1024"},
                       WrongValue{"camera.distance", "[0.01, 3]", "0.01 is not in 0.1 to 100"},
                       WrongValue{"camera.distance", "[3, 2]", "low is above high in [3, 2]"},
                       WrongValue{"seed", "9223372036854775808", "9223372036854775808 is too large for an integer"},
                       WrongValue{"seed", "99999999999999999999", "1e+20 is too large for an integer"},
                       WrongValue{"seed", "-1", "-1 is not in 0 to 9007199254740991"},
                       WrongValue{"guidance.weighting", "\"sigma\"",
-                                 "\"sigma\" is none of sigma2, uniform; did you mean sigma2?"},
-                      WrongValue{"guidance.weighting", "\"\"", "\"\" is none of sigma2, uniform"}));
+                                 "\"sigma\" is none of sigma2, uniform, fantasia3d; did you mean sigma2?"},
+                      WrongValue{"guidance.weighting", "\"\"", "\"\" is none of sigma2, uniform, fantasia3d"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Schedules, ReaderRefuses,
@@ -199,6 +201,24 @@ TEST(Consistency, SchedulesRunForward) {
 TEST(Consistency, WatchdogLimitsMustNotCross) {
   EXPECT_TRUE(contains(json_refusal(R"({"train": {"watchdog_min_opacity": 0.98}})"),
                        "train.watchdog_min_opacity: 0.98 is above train.watchdog_max_opacity, 0.97"));
+}
+
+TEST(Consistency, OptionsThatExcludeEachOtherAreBothNamed) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"guidance": {"perp_neg": true, "view_dependent_prompting": false}})", "guidance.perp_neg=true and guidance.view_dependent_prompting=false"},
+      {R"({"guidance": {"perp_neg": true, "negative_prompt": "ugly"}})", "guidance.perp_neg=true and guidance.negative_prompt"},
+      {R"({"guidance": {"prompt_back": "its tail", "view_conditioning": "camera"}})", "_overhead and guidance.view_conditioning=camera"},
+      {R"({"guidance": {"view_blending": "interpolate", "view_dependent_prompting": false}})", "guidance.view_blending=interpolate and"},
+      {R"({"guidance": {"guidance_rescale": 0.5, "dynamic_threshold": 99.5}})", "guidance.guidance_rescale and guidance.dynamic_threshold"},
+      {R"({"loss": {"lambda_tv": 0.1}, "field": {"type": "mlp"}})", "loss.lambda_tv and field.type=mlp"},
+      {R"({"loss": {"lambda_tv": [0, 0, 1, 5]}, "field": {"type": "mlp"}})", "loss.lambda_tv and field.type=mlp"},
+      {R"({"optimizer": {"type": "shampoo"}})", "optimizer.type=shampoo and field.type=hash"},
+      {R"({"optimizer": {"weight_decay": 0.1}})", "optimizer.weight_decay and optimizer.type=adam"}};
+  for (const auto& [json, both] : cases) {
+    EXPECT_TRUE(contains(json_refusal(json), both)) << json << ": " << json_refusal(json);
+    EXPECT_TRUE(contains(json_refusal(json), "cannot be combined")) << json;
+  }
+  EXPECT_EQ(json_refusal(R"({"optimizer": {"type": "shampoo"}, "field": {"type": "mlp"}})"), "accepted");
 }
 
 }  // namespace

@@ -224,5 +224,46 @@ TEST(InjectGradient, GivesExactlyThatGradient) {
   EXPECT_THROW(inject_gradient(x, gradient[0]), c10::Error);
 }
 
+TEST(Draw, SquareRootScheduleFallsFromTheLargestToTheSmallest) {
+  Scene scene(0.0);
+  scene.config.timestep_schedule = "sqrt";
+  scene.config.min_step_percent = 0.3;
+  scene.config.max_step_percent = 0.98;
+  const ScoreDistillation distillation(scene.prior, scene.config);
+  const auto t = [&](std::int64_t step) { return distillation.draw(3, 1, step, 1000).t; };
+  EXPECT_TRUE(at::equal(t(0), at::full({3}, 980, at::kLong)));
+  EXPECT_TRUE(at::equal(t(250), at::full({3}, 640, at::kLong)));  // 980 − 680·√¼
+  EXPECT_TRUE(at::equal(t(1000), at::full({3}, 300, at::kLong)));
+}
+
+TEST(ScoreDistillation, ClipsEachElement) {
+  Scene scene(50.0);
+  const ViewPrompts prompts(scene.prior, "a thing", scene.config);
+  const ScoreDistillation distillation(scene.prior, scene.config);
+  const DistillationDraw draw = opposite_pair(500, 3);
+  const at::Tensor x = at::stack({image(5), image(6)});
+  const std::vector<ViewAngles> views(2);
+  const at::Tensor free = distillation.gradient(x, prompts, views, draw).gradient;
+  const at::Tensor clipped = distillation.gradient(x, prompts, views, draw, 0.5).gradient;
+  EXPECT_GT(free.abs().max().item<double>(), 0.5);
+  EXPECT_TRUE(at::equal(clipped, free.clamp(-0.5, 0.5)));
+}
+
+TEST(ReconstructionLoss, HasTheInjectedGradientAndHalfItsSquareAsValue) {
+  const at::Tensor x = image(7).requires_grad_(), gradient = image(8);
+  const at::Tensor loss = reconstruction_loss(x, gradient);
+  EXPECT_NEAR(loss.item<double>(), 0.5 * gradient.square().sum().item<double>(), 1e-9);
+  const at::Tensor reconstructed = torch::autograd::grad({loss}, {x})[0], injected = torch::autograd::grad({inject_gradient(x, gradient)}, {x})[0];
+  EXPECT_LT((reconstructed - injected).abs().max().item<double>(), 1e-12);
+}
+
+TEST(DistillationWeight, OfFantasia3dIsAlphaTimesVariance) {
+  const NoiseSchedule schedule(testing::scaled_linear_alphas_cumprod());
+  const at::Tensor t = at::tensor({100, 700}, at::kLong);
+  const at::Tensor expected = schedule.alpha(t) * schedule.sigma(t).square();
+  EXPECT_TRUE(at::equal(distillation_weight(schedule, t, "fantasia3d"), expected));
+  EXPECT_NEAR(expected[0].item<double>(), 0.9456 * 0.1058, 2e-4);  // √ᾱ (1 − ᾱ) at t = 100
+}
+
 }  // namespace
 }  // namespace dreamfusion

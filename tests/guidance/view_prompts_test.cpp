@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <numbers>
 
 #include "dreamfusion/core/error.h"
@@ -43,6 +44,42 @@ TEST(ClassifyView, FollowsTheThresholds) {
   EXPECT_EQ(classify_view(degrees(25, 0), config), View::kBack);
   EXPECT_EQ(classify_view(degrees(0, 11), config), View::kOverhead);
   EXPECT_EQ(view_name(View::kOverhead), "overhead");
+}
+
+GuidanceConfig interpolating() {
+  GuidanceConfig config;
+  config.view_blending = "interpolate";
+  return config;
+}
+
+TEST(ViewShares, InterpolateByAzimuth) {
+  const auto shares = [](double azimuth, double elevation = 0) { return view_shares(degrees(azimuth, elevation), interpolating()); };
+  const auto expect = [](const std::array<double, 4>& found, std::array<double, 4> wanted) {
+    for (std::size_t i = 0; i < 4; ++i) EXPECT_NEAR(found[i], wanted[i], 1e-9) << i;
+  };
+  expect(shares(0), {1, 0, 0, 0});
+  expect(shares(30), {2.0 / 3, 1.0 / 3, 0, 0});
+  expect(shares(-90), {0, 1, 0, 0});
+  expect(shares(120), {0, 2.0 / 3, 1.0 / 3, 0});
+  expect(shares(180), {0, 0, 1, 0});
+  expect(shares(30, 70), {0, 0, 0, 1});
+  expect(view_shares(degrees(30, 0), {}), {1, 0, 0, 0});  // quadrants
+}
+
+TEST(PerpNegWeights, AreThePublishedCurves) {
+  const auto weights = [](double azimuth, double elevation = 0) { return perp_neg_weights(degrees(azimuth, elevation), {}); };
+  // From the front: nothing against itself, the side's prompt at −(4e^0 − 2.426).
+  EXPECT_NEAR(weights(0)[0], -(4 * std::exp(-0.5) - 2.426), 1e-9);
+  EXPECT_NEAR(weights(0)[1], -(4 - 2.426), 1e-9);
+  EXPECT_NEAR(weights(45)[0], -(4 * std::exp(-0.25) - 2.426), 1e-9);
+  EXPECT_NEAR(weights(-45)[1], -(4 * std::exp(-0.25) - 2.426), 1e-9);
+  EXPECT_NEAR(weights(135)[1], -(std::exp(-0.25) - 0.606), 1e-9);
+  EXPECT_NEAR(weights(135)[0], -(std::exp(-0.25) + 0.967), 1e-9);
+  EXPECT_NEAR(weights(180)[0], -(1 + 0.967), 1e-9);
+  for (double azimuth = -180; azimuth <= 180; azimuth += 5) {
+    for (const double weight : weights(azimuth)) EXPECT_LE(weight, 0.0) << azimuth;
+  }
+  for (const double weight : weights(20, 80)) EXPECT_EQ(weight, 0.0);
 }
 
 const std::vector<ViewAngles> kAround = {degrees(0, 0), degrees(90, 0), degrees(180, 0), degrees(0, 80)};
@@ -154,6 +191,34 @@ TEST_F(ViewPromptsTest, WarnsAboutWordsThatDoNotFit) {
   const auto prior = load();  // reads 12 words
   EXPECT_NE(warnings(*prior, "a red sphere with a a a a a a a a a a").find("the last 2 are dropped"), std::string::npos);
   EXPECT_NE(warnings(*prior, "a red sphere with a a a a a a a").find("no room for the view words"), std::string::npos);
+}
+
+TEST(ViewPromptsOptions, OwnPromptsNegativesAndBlendsReachThePrior) {
+  const auto mean = [](double value) { return at::full({3, 4, 4}, value, at::kDouble); };
+  testing::GaussianPrior prior(testing::scaled_linear_alphas_cumprod(), 0.04,
+                               {{"a thing", mean(1)}, {"its tail", mean(3)}, {"ugly", mean(-5)}, {"", mean(0)}, {"a thing, F", mean(2)}});
+  GuidanceConfig config;
+  config.prompt_back = "its tail";
+  config.negative_prompt = "ugly";
+  const ViewPrompts prompts(prior, "a thing", config);
+  const Conditioning around = prompts.conditional(kAround);
+  EXPECT_EQ(around.context[0].flatten()[0].item<double>(), 2.0);  // ", F"
+  EXPECT_EQ(around.context[1].flatten()[0].item<double>(), 1.0);
+  EXPECT_EQ(around.context[2].flatten()[0].item<double>(), 3.0);
+  EXPECT_EQ(prompts.unconditional(1).context.flatten()[0].item<double>(), -5.0);
+  EXPECT_TRUE(prompts.negatives(kAround).empty());
+
+  config = interpolating();
+  config.perp_neg = true;
+  const ViewPrompts mixed(prior, "a thing", config);
+  EXPECT_NEAR(mixed.conditional({degrees(30, 0)}).context.flatten()[0].item<double>(), 2.0 * 2 / 3 + 1.0 / 3, 1e-9);
+  const auto negatives = mixed.negatives(kAround);
+  ASSERT_EQ(negatives.size(), 2u);
+  EXPECT_EQ(negatives[0].conditioning.context.size(0), 4);
+  EXPECT_EQ(negatives[0].conditioning.context.flatten()[0].item<double>(), 2.0);
+  EXPECT_EQ(negatives[0].conditioning.camera.abs().max().item<double>(), 0.0);
+  EXPECT_NEAR(negatives[1].weights[0].item<double>(), -(4 - 2.426), 1e-6);
+  EXPECT_EQ(negatives[1].weights[3].item<double>(), 0.0);
 }
 
 }  // namespace

@@ -18,8 +18,8 @@ Config small_config() {
   Config config;
   config.prompt = "a red ball";
   config.iterations = 8;
-  config.field.grid_resolutions = {8, 16};
-  config.field.hidden_width = 16;
+  config.field.hash.resolutions = {8, 16};
+  config.field.hash.width = 16;
   config.render.train_resolution = 16;
   config.render.samples_per_ray = 16;
   config.render.occupancy_resolution = 16;
@@ -95,7 +95,7 @@ TEST_F(TrainerTest, ResumeWithALearnedBackgroundIsExactToo) {
 TEST_F(TrainerTest, ACheckpointOfAnotherFieldIsRefusedInWords) {
   Trainer trainer(small_config(), *prior_);
   Config other = small_config();
-  other.field.grid_resolutions = {8, 12};
+  other.field.hash.resolutions = {8, 12};
   Trainer different(other, *prior_);
   EXPECT_THROW(different.restore(trainer.checkpoint(), "the run"), UserError);
 }
@@ -108,7 +108,8 @@ TEST_F(TrainerTest, TheObjectTakesTheColourThatThePromptNames) {
     config.light.lit_probability = 0.0;
     Trainer trainer(config, *prior_);
     while (!trainer.finished()) trainer.step();
-    const at::Tensor albedo = trainer.scene().field->query(at::zeros({1, 3}), {.albedo = true}).albedo[0];
+    at::Tensor albedo;
+    trainer.show([&](const Scene& scene) { albedo = scene.field->query(at::zeros({1, 3}), {.albedo = true}).albedo[0]; });
     EXPECT_EQ(albedo.argmax().item<std::int64_t>(), channel) << prompt << albedo;
   }
 }

@@ -20,6 +20,7 @@ enum class RandomPurpose : std::uint32_t {
   kTimestep = 7,
   kNoise = 8,
   kOccupancy = 9,
+  kProposalInit = 10,
   kTest = 100,
 };
 

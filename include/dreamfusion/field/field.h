@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "dreamfusion/config/config.h"
+#include "dreamfusion/config/field_config.h"
 #include "dreamfusion/core/named_tensors.h"
 #include "dreamfusion/core/rng.h"
 
@@ -38,11 +38,15 @@ class Field {
   /// Tells the field where the run is (coarse-to-fine encodings); fields without a schedule ignore it.
   virtual void set_step(std::int64_t step, std::int64_t iterations);
 
+  /// Σ over levels and axes of the mean squared difference of neighbouring vertices (summed over features): a scalar with history.
+  /// 0 for fields without a grid.
+  virtual at::Tensor total_variation() const;
+
   /// The leaves to optimise, grouped by learning rate. Names are unique across groups; they are the names in checkpoints.
   virtual std::vector<ParameterGroup> parameter_groups() = 0;
 };
 
-/// The field that `config.type` names, initialised from `seed`, on `device`.
-std::unique_ptr<Field> make_field(const FieldConfig& config, std::uint64_t seed, c10::Device device);
+/// The field that `config.type` names, initialised from `rng`, on `device`.
+std::unique_ptr<Field> make_field(const FieldConfig& config, Rng rng, c10::Device device);
 
 }  // namespace dreamfusion

@@ -5,8 +5,9 @@
 
 #include <cstdint>
 
-#include "dreamfusion/config/config.h"
+#include "dreamfusion/config/guidance_config.h"
 #include "dreamfusion/guidance/diffusion_prior.h"
+#include "dreamfusion/guidance/guided_noise.h"
 #include "dreamfusion/guidance/view_prompts.h"
 
 namespace dreamfusion {
@@ -24,29 +25,34 @@ struct DistillationGradient {
   double rms = 0;       ///< root mean square of the gradient
 };
 
-/// ω is the paper's: ε̂ = (1 + ω) ε(text) − ω ε(null).
-at::Tensor guided_noise(const at::Tensor& conditional, const at::Tensor& unconditional, double guidance_scale);
-/// w(t) as [B, 1, 1, 1].
+/// w(t) as [B, 1, 1, 1]: sigma2 = σ_t² (DreamFusion), uniform = 1, fantasia3d = α_t·σ_t² (Chen et al., arXiv:2303.13873).
 at::Tensor distillation_weight(const NoiseSchedule& schedule, const at::Tensor& t, const std::string& weighting);
 
 class ScoreDistillation {
  public:
   ScoreDistillation(DiffusionPrior& prior, GuidanceConfig config);
 
-  /// Time steps and noise of step `step`: a pure function of its arguments (t uniform between the scheduled bounds).
+  /// Time steps and noise of step `step`: a pure function of its arguments. t is uniform between the scheduled bounds, or falls
+  /// from the upper to the lower one as √(step/iterations) (HiFA, arXiv:2305.18766, Eq. 9).
   DistillationDraw draw(std::int64_t count, std::uint64_t seed, std::int64_t step, std::int64_t iterations) const;
 
   /// The SDS gradient at x [B, C, H, W] (the prior's own space, from DiffusionPrior::encode_image). Both halves of the guidance
   /// run in one batch; no gradient passes through the network.
+  /// @param clip  largest magnitude of an element of the gradient; 0 = unlimited
   DistillationGradient gradient(const at::Tensor& x, const ViewPrompts& prompts, const std::vector<ViewAngles>& views,
-                                const DistillationDraw& draw) const;
+                                const DistillationDraw& draw, double clip = 0.0) const;
 
  private:
+  /// The whole guidance at z_t: every prompt in one batch, then what the configuration does to the result.
+  at::Tensor guided(const at::Tensor& z_t, const at::Tensor& t, const ViewPrompts& prompts, const std::vector<ViewAngles>& views) const;
+
   DiffusionPrior& prior_;
   GuidanceConfig config_;
 };
 
 /// A scalar whose gradient with respect to x is exactly `gradient` (its value means nothing): Σ x·sg[gradient].
 at::Tensor inject_gradient(const at::Tensor& x, const at::Tensor& gradient);
+/// Another such scalar: ½‖x − sg[x − gradient]‖², whose value is ½‖gradient‖².
+at::Tensor reconstruction_loss(const at::Tensor& x, const at::Tensor& gradient);
 
 }  // namespace dreamfusion

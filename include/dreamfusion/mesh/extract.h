@@ -2,7 +2,7 @@
 /// The object of a finished field as a mesh.
 #include <string>
 
-#include "dreamfusion/config/config.h"
+#include "dreamfusion/config/output_config.h"
 #include "dreamfusion/field/field.h"
 #include "dreamfusion/mesh/mesh.h"
 #include "dreamfusion/render/occupancy_grid.h"

@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "dreamfusion/config/config.h"
+#include "dreamfusion/config/render_config.h"
 #include "dreamfusion/core/named_tensors.h"
 
 namespace dreamfusion {
@@ -36,7 +36,7 @@ class EnvironmentBackground final : public Background {
   ParameterGroup parameter_group() const;
 
  private:
-  std::int64_t encoding_degree_;
+  std::int64_t octaves_;
   at::Tensor weight1_, bias1_, weight2_, bias2_;
 };
 

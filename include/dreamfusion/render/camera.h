@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "dreamfusion/config/config.h"
+#include "dreamfusion/config/render_config.h"
 
 namespace dreamfusion {
 

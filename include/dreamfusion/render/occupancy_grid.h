@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "dreamfusion/config/config.h"
+#include "dreamfusion/config/render_config.h"
 #include "dreamfusion/core/named_tensors.h"
 #include "dreamfusion/field/field.h"
 

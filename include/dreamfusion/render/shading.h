@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "dreamfusion/config/config.h"
+#include "dreamfusion/config/render_config.h"
 #include "dreamfusion/render/camera.h"
 
 namespace dreamfusion {

@@ -2,7 +2,7 @@
 #include <filesystem>
 #include <functional>
 
-#include "dreamfusion/config/config.h"
+#include "dreamfusion/config/output_config.h"
 #include "dreamfusion/render/volume_renderer.h"
 
 namespace dreamfusion {

@@ -2,12 +2,13 @@
 /// From rays to pixels through a field. Legend: R rays, N samples.
 #include <ATen/core/Tensor.h>
 
-#include "dreamfusion/config/config.h"
+#include "dreamfusion/config/render_config.h"
 #include "dreamfusion/field/field.h"
 #include "dreamfusion/ops/march_rays.h"
 #include "dreamfusion/render/background.h"
 #include "dreamfusion/render/camera.h"
 #include "dreamfusion/render/occupancy_grid.h"
+#include "dreamfusion/render/ray_sampler.h"
 #include "dreamfusion/render/shading.h"
 
 namespace dreamfusion {
@@ -16,7 +17,7 @@ namespace dreamfusion {
 struct ViewOptions {
   Lighting lighting;
   bool normals = false;       ///< also when the shading does not need them
-  std::int64_t samples_per_ray = 64;
+  std::int64_t samples_per_ray = 64;  ///< of render_images; a RaySampler brings its own
   at::Tensor jitter;          ///< [R] in [0, 1), or undefined: samples in the middle of their steps
 };
 
@@ -31,10 +32,12 @@ struct RenderedView {
   at::Tensor sample_normals;     ///< [N, 3]; undefined unless computed
   at::Tensor sample_directions;  ///< [N, 3] ray direction of each sample (camera → scene); undefined unless normals are
   ops::PackedSamples samples;
+  std::vector<RayHistogram> proposals;  ///< of the ray sampler, with history
+  at::Tensor edges;                     ///< [H, S + 1] of the samples where every ray has S of them (RaySamples::edges)
 };
 
-/// Renders the rays of one view. `grid` may be null (no skipping).
-RenderedView render_view(const Field& field, const Background& background, const OccupancyGrid* grid, const Rays& rays,
+/// Renders the rays of one view.
+RenderedView render_view(const Field& field, const Background& background, const RaySampler& sampler, const Rays& rays,
                          const ViewOptions& options);
 
 /// The finished images of a camera.

@@ -2,7 +2,7 @@
 #include <memory>
 #include <vector>
 
-#include "dreamfusion/config/config.h"
+#include "dreamfusion/config/train_config.h"
 #include "dreamfusion/core/named_tensors.h"
 
 namespace dreamfusion {
@@ -20,5 +20,8 @@ class Optimizer {
 
 /// The optimiser that `config.type` names, over groups whose learning rates are config.lr_<group name>.
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config, std::vector<ParameterGroup> groups);
+
+/// The factor on every learning rate at `step`: lr_scale × linear warm-up × cosine from the end of the warm-up to the last step.
+double learning_rate_factor(const OptimizerConfig& config, std::int64_t step, std::int64_t iterations);
 
 }  // namespace dreamfusion

@@ -1,6 +1,8 @@
 #pragma once
 /// The optimisation of one object.
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +14,7 @@
 #include "dreamfusion/render/volume_renderer.h"
 #include "dreamfusion/train/checkpoint.h"
 #include "dreamfusion/train/optimizer.h"
+#include "dreamfusion/train/parameter_average.h"
 #include "dreamfusion/train/scene.h"
 #include "dreamfusion/train/watchdog.h"
 
@@ -20,7 +23,7 @@ namespace dreamfusion {
 /// What one step did; a line of metrics.jsonl.
 struct StepReport {
   std::int64_t step = 0;  ///< steps done, this one included
-  double loss_orient = 0, loss_opacity = 0, loss_entropy = 0;  ///< before their weights
+  std::map<std::string, double> losses;  ///< "loss_orient", …: before their weights
   double gradient_rms = 0;       ///< of the SDS gradient
   double mean_opacity = 0;
   double samples_per_ray = 0;
@@ -45,9 +48,10 @@ class Trainer {
   /// Continues from a checkpoint of a run with the same field and optimiser. @throws UserError when it does not fit.
   void restore(const Checkpoint& checkpoint, const std::string& origin);
 
-  const Scene& scene() const { return scene_; }
-  /// Hands over the finished scene; the trainer cannot step any more.
-  Scene take_scene() { return std::move(scene_); }
+  /// Shows the scene as a finished run would show it: with train.ema_decay, the running mean of its parameters.
+  void show(const std::function<void(const Scene&)>& viewer);
+  /// Hands over the finished scene, as `show` shows it; the trainer cannot step any more.
+  Scene take_scene();
 
  private:
   /// The views of one step, rendered.
@@ -58,14 +62,15 @@ class Trainer {
     std::int64_t resolution = 0;
   };
   Batch render_batch() const;
-  RenderedView render_training_view(const Camera& camera, std::int64_t view, std::int64_t resolution, bool normals) const;
-  at::Tensor regularisers(const Batch& batch, StepReport& report) const;
+  RenderedView render_training_view(const Camera& camera, std::int64_t view, std::int64_t resolution) const;
+  std::unique_ptr<RaySampler> ray_sampler() const;
   double scheduled(const ScheduledValue& value) const { return value.at(step_, config_.iterations); }
 
   Config config_;
   DiffusionPrior& prior_;
   Scene scene_;
   std::unique_ptr<Optimizer> optimizer_;
+  ParameterAverage average_;
   ViewPrompts prompts_;
   ScoreDistillation distillation_;
   Watchdog watchdog_;

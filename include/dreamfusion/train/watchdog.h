@@ -1,7 +1,7 @@
 #pragma once
 #include <cstdint>
 
-#include "dreamfusion/config/config.h"
+#include "dreamfusion/config/train_config.h"
 
 namespace dreamfusion {
 

@@ -1,4 +1,4 @@
-#include "grid_field.h"
+#include "hash_field.h"
 
 #include <gtest/gtest.h>
 
@@ -20,17 +20,19 @@ at::Tensor random(const std::vector<std::int64_t>& shape, double low, double hig
   return Rng(seed, 0, RandomPurpose::kTest).uniform_tensor(shape, low, high);
 }
 
+Rng init_stream(std::uint64_t seed) { return Rng(seed, 0, RandomPurpose::kFieldInit); }
+
 FieldConfig small_config() {
   FieldConfig config;
-  config.grid_resolutions = {4, 6};
-  config.grid_features = 2;
-  config.hidden_width = 8;
+  config.hash.resolutions = {4, 6};
+  config.hash.features = 2;
+  config.hash.width = 8;
   return config;
 }
 
 /// Parameters far from their small start, in double.
-GridFieldParameters trained_parameters(const FieldConfig& config) {
-  GridFieldParameters p = init_grid_field(config, 1, at::kCPU);
+HashFieldParameters trained_parameters(const FieldConfig& config) {
+  HashFieldParameters p = init_hash_field(config.hash, Rng(1, 0, RandomPurpose::kFieldInit), at::kCPU);
   const auto as_leaf = [](const at::Tensor& t) { return t.detach().to(at::kDouble).set_requires_grad(true); };
   return {.table = as_leaf(p.table * 100),
           .weight1 = as_leaf(p.weight1),
@@ -41,35 +43,58 @@ GridFieldParameters trained_parameters(const FieldConfig& config) {
 
 at::Tensor points_inside(std::int64_t count) { return random({count, 3}, -0.55, 0.55, 7); }
 
-TEST(GridField, StartsAsAGrayBlob) {
-  for (const char* init : {"magic3d", "dreamfusion"}) {
+/// The density of the blob alone.
+at::Tensor blob_density(const at::Tensor& x, const FieldConfig& config) {
+  const DensityInit init = density_init(x, config);
+  const at::Tensor zero = at::zeros({x.size(0)}, x.options());
+  return at::softplus(init.offset.defined() ? init.offset : zero) + (init.addend.defined() ? init.addend : zero);
+}
+
+TEST(HashField, StartsAsAGrayBlob) {
+  for (const char* init : {"magic3d", "dreamfusion", "dreamfusion_pre"}) {
     FieldConfig config;
     config.density_init = init;
-    const auto field = make_field(config, 3, at::kCPU);
+    const auto field = make_field(config, init_stream(3), at::kCPU);
     const at::Tensor x = points_inside(500);
     const auto samples = field->query(x, {});
-    const at::Tensor blob = at::softplus(density_offset(x, config));
-    EXPECT_LT(max_difference(samples.sigma, blob), 0.1) << init;
+    EXPECT_LT(max_difference(samples.sigma, blob_density(x, config)), 0.1) << init;
     EXPECT_LT((samples.albedo - 0.5).abs().max().item<double>(), 0.03) << init;
     EXPECT_FALSE(samples.normal.defined());
   }
 }
 
-TEST(DensityOffset, FollowsItsEquations) {
+TEST(DensityInit, FollowsItsEquations) {
   FieldConfig config;
   config.blob_strength = 8;
   config.blob_radius = 0.5;
   const at::Tensor x = at::tensor({0.0, 0.0, 0.0, 0.0, 0.25, 0.0, 0.3, 0.0, 0.4}, at::kDouble).view({3, 3});
-  EXPECT_LT(max_difference(density_offset(x, config), at::tensor({8.0, 4.0, 0.0}, at::kDouble)), 1e-12);
-  config.density_init = "dreamfusion";
+  EXPECT_LT(max_difference(density_init(x, config).offset, at::tensor({8.0, 4.0, 0.0}, at::kDouble)), 1e-12);
+  EXPECT_FALSE(density_init(x, config).addend.defined());
   const at::Tensor gaussian = at::tensor({8.0, 8 * std::exp(-0.125), 8 * std::exp(-0.5)}, at::kDouble);
-  EXPECT_LT(max_difference(density_offset(x, config), gaussian), 1e-12);
+  config.density_init = "dreamfusion_pre";
+  EXPECT_LT(max_difference(density_init(x, config).offset, gaussian), 1e-12);
+  config.density_init = "dreamfusion";  // the paper's reading: added to the density itself
+  EXPECT_LT(max_difference(density_init(x, config).addend, gaussian), 1e-12);
+  EXPECT_FALSE(density_init(x, config).offset.defined());
   config.density_init = "none";
-  EXPECT_EQ(max_difference(density_offset(x, config), at::zeros({3})), 0);
+  EXPECT_FALSE(density_init(x, config).offset.defined() || density_init(x, config).addend.defined());
 }
 
-TEST(GridField, NormalsOfTheBlobPointOutwards) {
-  const auto field = make_field({}, 3, at::kCPU);
+TEST(HashField, TotalVariationIsThatOfTheVertices) {
+  FieldConfig config = small_config();
+  config.hash.resolutions = {4};
+  HashFieldParameters p = trained_parameters(config);
+  // Features that rise by 0.5 a vertex along x (the fastest index): (0.5² + 0.5²) a pair of two features, nothing along y and z.
+  const at::Tensor ramp = at::arange(4, at::kDouble).mul(0.5).view({1, 1, 4, 1}).expand({4, 4, 4, 2}).reshape({64, 2});
+  p.table = ramp.clone().set_requires_grad(true);
+  const at::Tensor tv = HashField(config, p).total_variation();
+  EXPECT_NEAR(tv.item<double>(), 0.5, 1e-12);
+  tv.backward();
+  EXPECT_TRUE(p.table.grad().defined());
+}
+
+TEST(HashField, NormalsOfTheBlobPointOutwards) {
+  const auto field = make_field({}, init_stream(3), at::kCPU);
   const at::Tensor direction = Rng(5, 0, RandomPurpose::kTest).normal_tensor({300, 3});
   const at::Tensor outward = direction / direction.norm(2, {1}, true);
   const auto samples = field->query(outward * 0.45, {.albedo = true, .normal = true});
@@ -77,18 +102,18 @@ TEST(GridField, NormalsOfTheBlobPointOutwards) {
   EXPECT_LT((samples.normal.norm(2, {1}) - 1).abs().max().item<double>(), 1e-4);
 }
 
-TEST(GridField, NormalIsZeroWhereTheDensityIsFlat) {
+TEST(HashField, NormalIsZeroWhereTheDensityIsFlat) {
   FieldConfig config = small_config();
   config.density_init = "none";
-  GridFieldParameters p = trained_parameters(config);
+  HashFieldParameters p = trained_parameters(config);
   p.weight2 = at::zeros_like(p.weight2);
-  const auto samples = GridField(config, p).query(points_inside(10).to(at::kDouble), {.albedo = false, .normal = true});
+  const auto samples = HashField(config, p).query(points_inside(10).to(at::kDouble), {.albedo = false, .normal = true});
   EXPECT_EQ(samples.normal.abs().max().item<double>(), 0);
 }
 
-TEST(GridField, AskingForNormalsDoesNotChangeTheRest) {
+TEST(HashField, AskingForNormalsDoesNotChangeTheRest) {
   const FieldConfig config = small_config();
-  const GridField field(config, trained_parameters(config));
+  const HashField field(config, trained_parameters(config));
   const at::Tensor x = points_inside(50).to(at::kDouble);
   const auto with = field.query(x, {.albedo = true, .normal = true}), without = field.query(x, {});
   EXPECT_LT(max_difference(with.sigma, without.sigma), 1e-12);
@@ -96,13 +121,13 @@ TEST(GridField, AskingForNormalsDoesNotChangeTheRest) {
   EXPECT_LT(max_difference(field.density(x), without.sigma), 1e-12);
 }
 
-TEST(GridField, GradientsReachEveryParameterAlsoThroughNormals) {
+TEST(HashField, GradientsReachEveryParameterAlsoThroughNormals) {
   for (const char* activation : {"softplus", "exp"}) {
     FieldConfig config = small_config();
     config.density_activation = activation;
     config.blob_strength = 2;
-    const GridFieldParameters p = trained_parameters(config);
-    const GridField field(config, p);
+    const HashFieldParameters p = trained_parameters(config);
+    const HashField field(config, p);
     const at::Tensor x = points_inside(6).to(at::kDouble);
     const auto everything = [&](const std::vector<at::Tensor>&) {
       const auto samples = field.query(x, {.albedo = true, .normal = true});
@@ -119,18 +144,18 @@ TEST(GridField, GradientsReachEveryParameterAlsoThroughNormals) {
   }
 }
 
-TEST(GridField, OutsideTheSphereTheNearestPointAnswers) {
+TEST(HashField, OutsideTheSphereTheNearestPointAnswers) {
   FieldConfig config = small_config();
   config.bounding_radius = 0.8;
-  const GridField field(config, trained_parameters(config));
+  const HashField field(config, trained_parameters(config));
   const at::Tensor direction = random({40, 3}, -1, 1, 9).to(at::kDouble);
   const at::Tensor surface = direction / direction.norm(2, {1}, true) * 0.8;
   EXPECT_LT(max_difference(field.density(surface * 5), field.density(surface)), 1e-9);
   EXPECT_GT(max_difference(field.density(surface * 0.9), field.density(surface)), 1e-6);
 }
 
-TEST(GridField, NoPointsAndTheOriginAreFine) {
-  const auto field = make_field({}, 3, at::kCPU);
+TEST(HashField, NoPointsAndTheOriginAreFine) {
+  const auto field = make_field({}, init_stream(3), at::kCPU);
   const auto empty = field->query(at::zeros({0, 3}), {.albedo = true, .normal = true});
   EXPECT_EQ(empty.sigma.sizes(), at::IntArrayRef({0}));
   EXPECT_EQ(empty.albedo.sizes(), at::IntArrayRef({0, 3}));
@@ -140,16 +165,16 @@ TEST(GridField, NoPointsAndTheOriginAreFine) {
   EXPECT_TRUE(grad.isfinite().all().item<bool>()) << grad;
 }
 
-TEST(GridField, SeedDecidesTheStart) {
+TEST(HashField, SeedDecidesTheStart) {
   const FieldConfig config = small_config();
   const at::Tensor x = points_inside(20);
-  const auto sigma = [&](std::uint64_t seed) { return make_field(config, seed, at::kCPU)->density(x); };
+  const auto sigma = [&](std::uint64_t seed) { return make_field(config, init_stream(seed), at::kCPU)->density(x); };
   EXPECT_TRUE(at::equal(sigma(4), sigma(4)));
   EXPECT_FALSE(at::equal(sigma(4), sigma(5)));
 }
 
-TEST(GridField, BackwardIsBitwiseRepeatable) {
-  const auto field = make_field({}, 3, at::kCPU);
+TEST(HashField, BackwardIsBitwiseRepeatable) {
+  const auto field = make_field({}, init_stream(3), at::kCPU);
   const at::Tensor x = points_inside(3000);
   const auto gradients = [&] {
     std::vector<at::Tensor> leaves;
@@ -164,8 +189,8 @@ TEST(GridField, BackwardIsBitwiseRepeatable) {
   for (std::size_t i = 0; i < first.size(); ++i) EXPECT_TRUE(at::equal(first[i], second[i])) << i;
 }
 
-TEST(GridField, ParametersAreLeavesInTwoGroups) {
-  const auto groups = make_field({}, 3, at::kCPU)->parameter_groups();
+TEST(HashField, ParametersAreLeavesInTwoGroups) {
+  const auto groups = make_field({}, init_stream(3), at::kCPU)->parameter_groups();
   ASSERT_EQ(groups.size(), 2u);
   EXPECT_EQ(groups[0].name, "grid");
   EXPECT_EQ(groups[1].name, "network");
@@ -187,7 +212,7 @@ TEST(DensityActivation, TruncatedExpHasABoundedGradient) {
 TEST(MakeField, RefusesAnUnknownType) {
   FieldConfig config;
   config.type = "voxels";
-  EXPECT_THROW(make_field(config, 0, at::kCPU), UserError);
+  EXPECT_THROW(make_field(config, init_stream(0), at::kCPU), UserError);
 }
 
 }  // namespace

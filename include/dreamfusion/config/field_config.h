@@ -1,0 +1,70 @@
+#pragma once
+/// Options of the field: what represents the object.
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "dreamfusion/config/values.h"
+
+namespace dreamfusion {
+
+struct HashFieldConfig {
+  std::vector<std::int64_t> resolutions = {12, 24, 48};
+  std::int64_t features = 4;
+  std::int64_t table_log2 = 19;
+  std::int64_t width = 32;
+
+  template <class V>
+  void visit(V& v) {
+    v.option("resolutions", resolutions, "vertices along an edge of each grid level", Interval{4, 1024});
+    v.option("features", features, "features a grid vertex", Interval{1, 8});
+    v.option("table_log2", table_log2, "levels with more than 2^this vertices are hashed into a table of that size (Instant-NGP)", Interval{8, 24});
+    v.option("width", width, "width of the network's hidden layer", Interval{4, 256});
+  }
+};
+
+struct MlpFieldConfig {
+  std::int64_t octaves = 8;
+  ScheduledValue lambda_sigma{{{{0.0, true}, 5e-2, 2e-3, {1.0 / 3.0, true}}}};
+  std::int64_t blocks = 5;
+  std::int64_t width = 128;
+
+  template <class V>
+  void visit(V& v) {
+    v.option("octaves", octaves, "frequencies 2⁰ … 2^(octaves−1) of the integrated positional encoding (DreamFusion: 8)", Interval{1, 16});
+    v.option("lambda_sigma", lambda_sigma, "standard deviation of the Gaussian that each point stands for [world units]: large blurs high frequencies away (DreamFusion: 0.05 to 0.002 in 5,000 steps)", Interval{0, 10});
+    v.option("blocks", blocks, "residual blocks (DreamFusion: 5)", Interval{1, 32});
+    v.option("width", width, "width of the hidden layers (DreamFusion: 128)", Interval{4, 1024});
+  }
+};
+
+struct FieldConfig {
+  std::string type = "hash";
+  double bounding_radius = 1.0;
+  std::string density_activation = "softplus";
+  double density_bias = 0.0;
+  std::string density_init = "magic3d";
+  double blob_strength = 10.0;
+  double blob_radius = 0.5;
+  std::string normals = "auto";
+  double normal_step = 0.035;
+  HashFieldConfig hash;
+  MlpFieldConfig mlp;
+
+  template <class V>
+  void visit(V& v) {
+    v.choice("type", type, "representation of the object: hash = multi-resolution feature grid + small network (fast), mlp = the paper's network on encoded positions", {"hash", "mlp"});
+    v.option("bounding_radius", bounding_radius, "the object lives inside this sphere around the origin [world units] (DreamFusion: 1.4)", Interval{0.1, 10});
+    v.choice("density_activation", density_activation, "raw network output to density (DreamFusion: exp)", {"softplus", "exp"});
+    v.option("density_bias", density_bias, "added to the raw density before its activation; −1 with exp keeps the first fog thin (mip-NeRF 360)", Interval{-20, 20});
+    v.choice("density_init", density_init, "initial blob: magic3d = strength·(1 − r/radius) before the activation; dreamfusion = strength·exp(−r²/2radius²) added to the density, as the paper says; dreamfusion_pre = the same before the activation, as open implementations do", {"magic3d", "dreamfusion", "dreamfusion_pre", "none"});
+    v.option("blob_strength", blob_strength, "height of the initial blob (DreamFusion: 5)", Interval{0, 1000});
+    v.option("blob_radius", blob_radius, "radius of the initial blob [world units] (DreamFusion: 0.2)", Interval{0.01, 10});
+    v.choice("normals", normals, "−∇density: analytic = by differentiation, with second-order gradients; finite_difference = from three more densities; auto = analytic for mlp, finite_difference for hash", {"auto", "analytic", "finite_difference"});
+    v.option("normal_step", normal_step, "step of finite differences [world units]", Interval{1e-4, 0.5});
+    v.section("hash", hash, "field.type=hash");
+    v.section("mlp", mlp, "field.type=mlp");
+  }
+};
+
+}  // namespace dreamfusion

@@ -1,0 +1,27 @@
+#pragma once
+/// Everything that a training step minimises besides the distillation.
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "dreamfusion/config/train_config.h"
+#include "dreamfusion/field/field.h"
+#include "dreamfusion/render/volume_renderer.h"
+
+namespace dreamfusion {
+
+struct Regularisation {
+  at::Tensor total;                      ///< scalar: every loss times its weight
+  std::map<std::string, double> losses;  ///< "loss_orient", …: reduced, before their weights; those with a weight, and the usual three
+};
+
+/// The weight of an SDS gradient [B, C, H, W] that makes it what `config.reduction` says of lambda_sds.
+double distillation_factor(const LossConfig& config, const at::Tensor& x, std::int64_t step, std::int64_t iterations);
+
+/// The losses of train/losses.h over the views of one step, each reduced as `config.reduction` and the option's help say.
+Regularisation regularise(const LossConfig& config, const std::vector<RenderedView>& views, const Field& field, std::int64_t step,
+                          std::int64_t iterations);
+
+}  // namespace dreamfusion

@@ -1,0 +1,74 @@
+#include "hash_field.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+#include <utility>
+
+namespace dreamfusion {
+namespace {
+
+constexpr double kInitialFeature = 1e-2;  // features start uniform in ± this
+
+ops::GridLayout layout_of(const HashFieldConfig& config) {
+  return ops::make_grid_layout(config.resolutions, config.features, config.table_log2);
+}
+
+at::Tensor make_leaf(const at::Tensor& values, c10::Device device) {
+  return values.to(device).set_requires_grad(true);
+}
+
+}  // namespace
+
+HashFieldParameters init_hash_field(const HashFieldConfig& config, Rng rng, c10::Device device) {
+  const ops::GridLayout layout = layout_of(config);
+  constexpr std::int64_t kOutputs = 4;
+  const std::int64_t inputs = layout.output_width(), width = config.width;
+  const auto table = rng.uniform_tensor({layout.total_rows(), layout.features}, -kInitialFeature, kInitialFeature);
+  // He et al., arXiv:1502.01852, Eq. 10 (uniform with the same variance): √(6 / fan-in) before a ReLU, √(3 / fan-in) at the end.
+  const double bound1 = std::sqrt(6.0 / static_cast<double>(inputs)), bound2 = std::sqrt(3.0 / static_cast<double>(width));
+  const auto weight1 = rng.uniform_tensor({width, inputs}, -bound1, bound1);
+  const auto weight2 = rng.uniform_tensor({kOutputs, width}, -bound2, bound2);
+  return {.table = make_leaf(table, device),
+          .weight1 = make_leaf(weight1, device),
+          .bias1 = make_leaf(at::zeros({width}, weight1.options()), device),
+          .weight2 = make_leaf(weight2, device),
+          .bias2 = make_leaf(at::zeros({kOutputs}, weight2.options()), device)};
+}
+
+HashField::HashField(const FieldConfig& config, HashFieldParameters parameters)
+    : NetworkField(config, parameters.table.options()), layout_(layout_of(config.hash)), parameters_(std::move(parameters)) {}
+
+at::Tensor HashField::outputs(const at::Tensor& x_world) const {
+  const HashFieldParameters& p = parameters_;
+  const at::Tensor x01 = x_world * (0.5 / bounding_radius()) + 0.5;
+  const at::Tensor features = ops::grid_encode(x01, p.table, layout_);
+  at::Tensor hidden = at::addmm(p.bias1, features, p.weight1.t());
+  hidden.relu_();  // in place: the largest tensor of the field
+  return at::addmm(p.bias2, hidden, p.weight2.t());
+}
+
+at::Tensor HashField::total_variation() const {
+  at::Tensor sum = at::zeros({}, parameters_.table.options().requires_grad(false));
+  for (const ops::GridLayout::Level& level : layout_.levels) {
+    if (level.hashed) continue;  // rows of a hash table have no neighbours
+    const std::int64_t n = level.resolution;
+    const at::Tensor grid = parameters_.table.narrow(0, level.offset, level.rows).view({n, n, n, layout_.features});
+    for (std::int64_t axis = 0; axis < 3; ++axis) {
+      const at::Tensor step = grid.narrow(axis, 1, n - 1) - grid.narrow(axis, 0, n - 1);
+      sum = sum + step.square().sum(-1).mean();
+    }
+  }
+  return sum;
+}
+
+std::vector<ParameterGroup> HashField::parameter_groups() {
+  return {{.name = "grid", .parameters = {{"grid.table", parameters_.table}}},
+          {.name = "network",
+           .parameters = {{"network.weight1", parameters_.weight1},
+                          {"network.bias1", parameters_.bias1},
+                          {"network.weight2", parameters_.weight2},
+                          {"network.bias2", parameters_.bias2}}}};
+}
+
+}  // namespace dreamfusion
