@@ -33,10 +33,8 @@ at::Tensor render_around(const FinishedRun& run, ShadingMode mode) {
     const double azimuth = 2.0 * std::numbers::pi * view / kViews;
     const Camera camera = orbit_camera({.azimuth = azimuth, .elevation = kElevation, .distance = 2.6, .fov_y = 0.75});
     ViewOptions options;
-    options.lighting.mode = mode;
-    options.lighting.position = orbit_camera({.azimuth = azimuth + 0.4, .elevation = 0.9, .distance = 4.0}).position();
-    options.lighting.ambient = run.config.light.ambient;
-    options.lighting.diffuse = run.config.light.diffuse;
+    const Camera light = orbit_camera({.azimuth = azimuth + 0.4, .elevation = 0.9, .distance = 4.0});
+    options.lighting = point_lighting(mode, light.position(), run.config.light.ambient, run.config.light.diffuse);
     options.samples_per_ray = run.config.render.samples_per_ray;
     const ViewImages rendered =
         render_images(*run.scene.field, background, &run.scene.occupancy, camera, kViewSize, kViewSize, options);
@@ -77,7 +75,9 @@ Evaluation evaluate(const FinishedRun& run, const PriorPack& pack, const Subject
   result.kind_right_textureless = count_equal(scorer.judge(textureless).kind, subject.kind);
 
   const PriorEvaluation& reference = *pack.manifest().evaluation;
-  const ExtractedMesh extracted = extract_mesh(*run.scene.field, &run.scene.occupancy, run.config.mesh);
+  MeshConfig config = run.config.mesh;
+  if (config.resolution == 0) config.resolution = MeshConfig{}.resolution;  // the run wanted no file; the shape is measured all the same
+  const ExtractedMesh extracted = extract_mesh(*run.scene.field, &run.scene.occupancy, config);
   const at::Tensor solid = voxelize(extracted.mesh, reference.shapes_resolution, reference.shapes_half_extent);
   result.shape = match_shape(solid, load_reference_shape(pack, subject.kind), reference.shapes_half_extent);
 

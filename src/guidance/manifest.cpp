@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "dreamfusion/core/error.h"
-#include "json_node.h"
+#include "dreamfusion/config/json_node.h"
 
 namespace dreamfusion {
 namespace {

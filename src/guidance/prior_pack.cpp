@@ -5,7 +5,7 @@
 
 #include "dreamfusion/core/error.h"
 #include "dreamfusion/io/files.h"
-#include "json_node.h"
+#include "dreamfusion/config/json_node.h"
 #include "manifest.h"
 
 namespace dreamfusion {

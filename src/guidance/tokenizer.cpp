@@ -6,7 +6,7 @@
 #include "dreamfusion/core/error.h"
 #include "dreamfusion/core/text.h"
 #include "dreamfusion/io/files.h"
-#include "json_node.h"
+#include "dreamfusion/config/json_node.h"
 
 namespace dreamfusion {
 namespace {

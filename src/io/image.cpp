@@ -55,6 +55,15 @@ void write_png(const std::filesystem::path& path, const at::Tensor& image) {
   write_file_atomically(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
+void write_pfm(const std::filesystem::path& path, const at::Tensor& image) {
+  check_float(image, "image", {kAny, kAny, 1});
+  // Rows run upwards; the minus sign of the scale says little-endian.
+  const at::Tensor rows = image.detach().to(at::kCPU, at::kFloat).flip({0}).contiguous();
+  std::string bytes = "Pf\n" + std::to_string(rows.size(1)) + " " + std::to_string(rows.size(0)) + "\n-1.0\n";
+  bytes.append(static_cast<const char*>(rows.const_data_ptr()), static_cast<std::size_t>(rows.numel()) * sizeof(float));
+  write_file_atomically(path, bytes);
+}
+
 at::Tensor read_image(const std::filesystem::path& path) {
   const std::string file = read_file(path);
   const auto* bytes = reinterpret_cast<const unsigned char*>(file.data());

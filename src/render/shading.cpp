@@ -10,6 +10,7 @@
 #include "dreamfusion/core/error.h"
 #include "dreamfusion/core/rng.h"
 #include "dreamfusion/core/tensor_check.h"
+#include "dreamfusion/render/environment_light.h"
 
 namespace dreamfusion {
 namespace {
@@ -58,29 +59,31 @@ ShadingMode parse_shading_mode(std::string_view text) {
                    .exit_code = ExitCode::kUsage});
 }
 
+Lighting point_lighting(ShadingMode mode, const std::array<double, 3>& position, double ambient, double diffuse) {
+  return {mode, {{position, {diffuse, diffuse, diffuse}, false}}, {ambient, ambient, ambient}, {}};
+}
+
 Lighting sample_lighting(const LightConfig& config, const Camera& camera, std::uint64_t seed, std::int64_t step,
                          std::int64_t iterations, std::int64_t view) {
   const auto step_word = static_cast<std::uint64_t>(step);
   const auto view_word = static_cast<std::uint32_t>(view);
-  Lighting lighting;
-  lighting.ambient = config.ambient;
-  lighting.diffuse = config.diffuse;
+  ShadingMode mode = ShadingMode::kAlbedo;
+  double ambient = config.ambient, diffuse = config.diffuse;
 
   Rng mode_rng(seed, step_word, RandomPurpose::kShading, view_word);
   const bool lit = mode_rng.chance(config.lit_probability.at(step, iterations));
   const bool textureless = mode_rng.chance(config.textureless_probability);
-  if (lit) lighting.mode = textureless ? ShadingMode::kTextureless : ShadingMode::kLit;
+  if (lit) mode = textureless ? ShadingMode::kTextureless : ShadingMode::kLit;
   if (config.soft) {
-    lighting.ambient = mode_rng.uniform();
-    lighting.diffuse = 1.0 - lighting.ambient;
+    ambient = mode_rng.uniform();
+    diffuse = 1.0 - ambient;
   }
 
   Rng light_rng(seed, step_word, RandomPurpose::kLight, view_word);
   const Vec3 direction = config.placement == "cone" ? direction_in_cone(config.cone_deg, camera, light_rng)
                                                     : direction_around(config.position_std, camera, light_rng);
   const double distance = light_rng.uniform(config.distance.low, config.distance.high);
-  for (std::size_t axis = 0; axis < 3; ++axis) lighting.position[axis] = direction[axis] * distance;
-  return lighting;
+  return point_lighting(mode, {direction[0] * distance, direction[1] * distance, direction[2] * distance}, ambient, diffuse);
 }
 
 at::Tensor shade(const at::Tensor& albedo, const at::Tensor& normal, const at::Tensor& x_world, const Lighting& lighting) {
@@ -90,11 +93,14 @@ at::Tensor shade(const at::Tensor& albedo, const at::Tensor& normal, const at::T
   if (lighting.mode == ShadingMode::kAlbedo) return albedo.clamp_max(1.0);
 
   check_float(normal, "normal", {count, 3});
-  const at::Tensor light = at::tensor(at::ArrayRef<double>(lighting.position.data(), 3), x_world.options());
-  const at::Tensor to_light = light - x_world;
-  const at::Tensor direction = to_light / to_light.norm(2, {-1}, true).clamp_min(1e-9);
-  const at::Tensor cosine = (normal * direction).sum(-1, true).clamp_min(0.0);
-  const at::Tensor irradiance = cosine * lighting.diffuse + lighting.ambient;  // [N, 1]
+  const auto row = [&](const Vec3& v) { return at::tensor(at::ArrayRef<double>(v.data(), 3), x_world.options()); };
+  at::Tensor irradiance = row(lighting.ambient);  // [3], then [N, 3]
+  for (const Light& light : lighting.lights) {
+    const at::Tensor to_light = light.directional ? row(light.place).unsqueeze(0) : row(light.place) - x_world;
+    const at::Tensor direction = to_light / to_light.norm(2, {-1}, true).clamp_min(1e-9);
+    irradiance = irradiance + (normal * direction).sum(-1, true).clamp_min(0.0) * row(light.color);
+  }
+  if (lighting.environment.defined()) irradiance = irradiance + environment_light(lighting.environment, normal);
   if (lighting.mode == ShadingMode::kTextureless) return irradiance.clamp_max(1.0).expand({count, 3});
   return (albedo * irradiance).clamp_max(1.0);
 }

@@ -26,7 +26,7 @@ Lighting light_beside(const Camera& camera, double radius) {
   pose.azimuth = camera.azimuth + kLightTurn;
   pose.elevation = std::min(camera.elevation + kLightRaise, kMaxLightElevation);
   pose.distance = kLightDistance * radius;
-  return {ShadingMode::kLit, orbit_camera(pose).position(), kAmbient, kDiffuse};
+  return point_lighting(ShadingMode::kLit, orbit_camera(pose).position(), kAmbient, kDiffuse);
 }
 
 std::string file_name(const char* kind, std::int64_t frame) {

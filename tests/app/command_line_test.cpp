@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "dreamfusion/io/image.h"
 #include "testing/temporary_folder.h"
 #include "testing/text_files.h"
 #include "testing/tiny_prior_pack.h"
@@ -219,6 +220,39 @@ TEST_F(CommandLine, RenderAndExportWorkFromACheckpointAlone) {
   expect_fault(run({"export", "run", "field.hash.width=8"}), 2, "field.hash.width=8");
   expect_fault(run({"render", "run", "--light", "disco"}), 2, "disco");
   expect_fault(run({"render", "run", "--size", "0"}), 2, "--size");
+}
+
+TEST_F(CommandLine, RenderTakesPathsLightsAndBackdrops) {
+  ASSERT_EQ(run(small_run()).exit_code, 0);
+  write_text(path("orbit.json"), R"({"orbit": {"frames": 3, "elevation_deg": 10}})");
+  write_text(path("poses.json"), R"({"poses": [{"azimuth_deg": 90, "target": [0, 0, 0.1]},
+      {"world_from_camera": [0, 0, 1, 2.6,  1, 0, 0, 0,  0, 1, 0, 0,  0, 0, 0, 1], "fov_y_deg": 50}]})");
+  write_text(path("lights.json"), R"({"ambient": 0.2, "lights": [{"type": "directional", "direction": [1, 0, 1], "color": [1, 0.5, 0.2]},
+      {"type": "point", "position": [0, 2, 1], "color": 0.4}]})");
+  Outcome outcome = run({"render", "run", "--camera-path", "orbit.json", "--lights", "lights.json", "--size", "24", "--passes", "-o", "frames"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  for (const char* file : {"frame_0000.png", "frame_0002.png", "frame_0001_normal.png", "frame_0001_depth.pfm", "render.webp"}) {
+    EXPECT_TRUE(fs::exists(path("frames") / file)) << file;
+  }
+  EXPECT_EQ(read_text(path("frames/frame_0000_depth.pfm")).substr(0, 14), "Pf\n24 24\n-1.0\n");
+  EXPECT_EQ(run({"render", "run", "--camera-path", "poses.json", "--size", "24", "-o", "two"}).exit_code, 0);
+  EXPECT_FALSE(fs::exists(path("two/frame_0002.png")));
+
+  // Over a picture, in that picture's light, and cut out.
+  ASSERT_EQ(run({"render", "run", "--size", "24", "--background", "transparent", "-o", "cut.png"}).exit_code, 0);
+  EXPECT_EQ(read_image(path("cut.png")).size(2), 4);
+  ASSERT_EQ(run({"render", "run", "--size", "24", "--background", "0.1,0.5,0.9", "-o", "blue.png"}).exit_code, 0);
+  EXPECT_NEAR(read_image(path("blue.png"))[0][0][1].item<double>(), 0.5, 0.01);
+  ASSERT_EQ(run({"render", "run", "--size", "24", "--background", "blue.png", "--environment", "blue.png", "-o", "over.png"}).exit_code, 0);
+  EXPECT_NEAR(read_image(path("over.png"))[0][0][2].item<double>(), 0.9, 0.01);
+
+  write_text(path("wrong.json"), R"({"lights": [{"type": "laser", "color": [1, 2], "positon": [0, 0, 1]}]})");
+  outcome = run({"render", "run", "--lights", "wrong.json"});
+  for (const char* part : {"wrong.json", "lights[0].type", "lights[0].color", "lights[0].positon"}) expect_fault(outcome, 2, part);
+  write_text(path("wrong.json"), R"({"poses": []})");
+  expect_fault(run({"render", "run", "--camera-path", "wrong.json"}), 2, "at least one pose");
+  expect_fault(run({"render", "run", "--background", "beige"}), 2, "beige");
+  expect_fault(run({"render", "run", "--environment", "nowhere.hdr"}), 1, "nowhere.hdr");
 }
 
 TEST_F(CommandLine, EmptyObjectIsAFaultThatDescribesTheDensity) {

@@ -1,3 +1,4 @@
+#include "chunked_field.h"
 #include "mlp_field.h"
 
 #include <gtest/gtest.h>
@@ -159,6 +160,27 @@ TEST(MlpField, StartsAsTheBlobInAThinFog) {
   const double middle = field->density(at::zeros({1, 3})).item<double>();
   EXPECT_NEAR(middle, 5.0 + std::exp(-1.0), 0.15);
   EXPECT_NEAR(field->density(at::full({1, 3}, 0.55)).item<double>(), std::exp(-1.0), 0.15);
+}
+
+TEST(ChunkedField, EqualsTheFieldItAsks) {
+  const FieldConfig config = small_config();
+  const ResidualNetwork network = trained_network(config);
+  const MlpField whole(config, network);
+  const ChunkedField chunked(std::make_unique<MlpField>(config, network), 7);
+  const at::Tensor x = points(24);  // three chunks and a rest
+  const auto loss = [&](const Field& field) {
+    const auto samples = field.query(x, {.albedo = true, .normal = true});
+    return (samples.sigma.unsqueeze(1) * samples.albedo * samples.normal).square().sum();
+  };
+  std::vector<at::Tensor> expected, found;
+  const at::Tensor a = loss(whole), b = loss(chunked);
+  EXPECT_NEAR(a.item<double>(), b.item<double>(), 1e-10);
+  expected = torch::autograd::grad({a}, network->parameters(), {}, std::nullopt, false, true);
+  found = torch::autograd::grad({b}, network->parameters(), {}, std::nullopt, false, true);
+  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_LT(max_difference(found[i], expected[i]), 1e-9) << i;
+  const at::NoGradGuard no_grad;
+  EXPECT_LT(max_difference(chunked.query(x, {.albedo = true, .normal = true}).normal, whole.query(x, {.albedo = true, .normal = true}).normal), 1e-12);
+  EXPECT_EQ(chunked.query(x.slice(0, 0, 0), {.albedo = true, .normal = true}).normal.size(0), 0);
 }
 
 TEST(HashFieldNormals, CanBeAnalyticToo) {

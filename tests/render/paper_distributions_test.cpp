@@ -104,8 +104,8 @@ TEST(PaperLights, ModesAreAQuarterAlbedoAndThreeEighthsEach) {
   for (int step = 1000; step < 1000 + kDraws; ++step) {
     const Lighting light = sample_lighting(config, orbit_camera({}), 5, step, 15000, 0);
     ++counts[static_cast<int>(light.mode)];
-    EXPECT_EQ(light.ambient, 0.1);
-    EXPECT_EQ(light.diffuse, 0.9);
+    EXPECT_EQ(light.ambient, (std::array<double, 3>{0.1, 0.1, 0.1}));
+    EXPECT_EQ(light.lights.at(0).color, (std::array<double, 3>{0.9, 0.9, 0.9}));
   }
   const double expected[3] = {0.25 * kDraws, 0.375 * kDraws, 0.375 * kDraws};
   double chi_square = 0.0;
@@ -117,7 +117,7 @@ TEST(PaperLights, StandAroundTheCameraAtTheirOwnDistance) {
   const Camera camera = orbit_camera({.azimuth = 0.0, .elevation = 0.0, .distance = 1.2});
   std::vector<double> distances, ratios;
   for (int step = 0; step < kDraws; ++step) {
-    const auto p = sample_lighting(paper_lights(), camera, 6, step, 15000, 0).position;
+    const auto p = sample_lighting(paper_lights(), camera, 6, step, 15000, 0).lights.at(0).place;
     distances.push_back(std::sqrt(p[0] * p[0] + p[1] * p[1] + p[2] * p[2]));
     ratios.push_back(std::atan2(p[1], p[2]));  // around the camera's axis: any turn is as likely
   }
@@ -133,7 +133,7 @@ TEST(Lights, InAConeAreUniformInArea) {
   const auto p = camera.position();
   std::vector<double> cosines;
   for (int step = 0; step < kDraws; ++step) {
-    const auto l = sample_lighting(config, camera, 7, step, 15000, 0).position;
+    const auto l = sample_lighting(config, camera, 7, step, 15000, 0).lights.at(0).place;
     const double length = std::sqrt(l[0] * l[0] + l[1] * l[1] + l[2] * l[2]);
     cosines.push_back((l[0] * p[0] + l[1] * p[1] + l[2] * p[2]) / (2.0 * length));
   }
@@ -146,8 +146,8 @@ TEST(Lights, SoftShadingDrawsItsAmbientShare) {
   std::vector<double> ambient;
   for (int step = 0; step < kDraws; ++step) {
     const Lighting light = sample_lighting(config, orbit_camera({}), 8, step, 15000, 0);
-    EXPECT_NEAR(light.ambient + light.diffuse, 1.0, 1e-12);
-    ambient.push_back(light.ambient);
+    EXPECT_NEAR(light.ambient[0] + light.lights.at(0).color[0], 1.0, 1e-12);
+    ambient.push_back(light.ambient[0]);
   }
   EXPECT_LT(kolmogorov_smirnov(ambient, uniform_cumulative(0, 1)), kOneInAThousand);
 }

@@ -28,7 +28,7 @@ TEST(ParseShadingMode, KnowsTheThreeModes) {
 }
 
 TEST(Shade, FollowsTheFormula) {
-  const Lighting lighting{ShadingMode::kLit, {0, 0, 3}, 0.2, 0.5};
+  const Lighting lighting = point_lighting(ShadingMode::kLit, {0, 0, 3}, 0.2, 0.5);
   const at::Tensor albedo = rows({0.5, 0.4, 0.2, 0.5, 0.4, 0.2, 0.5, 0.4, 0.2});
   const double half = std::sqrt(0.5);
   const at::Tensor normal = rows({0, 0, 1, 0, half, half, 0, 0, -1});  // facing the light, 45° off, facing away
@@ -40,16 +40,16 @@ TEST(Shade, FollowsTheFormula) {
 
 TEST(Shade, TexturelessIgnoresTheAlbedoAndAlbedoIgnoresTheLight) {
   const at::Tensor normal = rows({0, 0, 1}), x = rows({0, 0, 1});
-  const at::Tensor white = shade({}, normal, x, {ShadingMode::kTextureless, {0, 0, 3}, 0.1, 0.6});
+  const at::Tensor white = shade({}, normal, x, point_lighting(ShadingMode::kTextureless, {0, 0, 3}, 0.1, 0.6));
   EXPECT_TRUE(at::allclose(white, rows({0.7, 0.7, 0.7})));
   const at::Tensor albedo = rows({0.5, 0.4, 0.2});
-  EXPECT_TRUE(at::equal(shade(albedo, {}, x, {ShadingMode::kAlbedo, {0, 0, 3}, 0.1, 0.6}), albedo));
+  EXPECT_TRUE(at::equal(shade(albedo, {}, x, point_lighting(ShadingMode::kAlbedo, {0, 0, 3}, 0.1, 0.6)), albedo));
 }
 
 TEST(Shade, NeverExceedsWhiteAndSurvivesALightOnTheSurface) {
-  const at::Tensor bright = shade(rows({0.9, 0.9, 0.9}), rows({0, 0, 1}), rows({0, 0, 0}), {ShadingMode::kLit, {0, 0, 2}, 1, 1});
+  const at::Tensor bright = shade(rows({0.9, 0.9, 0.9}), rows({0, 0, 1}), rows({0, 0, 0}), point_lighting(ShadingMode::kLit, {0, 0, 2}, 1, 1));
   EXPECT_EQ(bright.max().item<double>(), 1.0);
-  const Lighting lighting{ShadingMode::kLit, {0, 0, 2}, 0.5, 1};
+  const Lighting lighting = point_lighting(ShadingMode::kLit, {0, 0, 2}, 0.5, 1);
   const at::Tensor at_light = shade(rows({0.9, 0.9, 0.9}), rows({0, 0, 1}), rows({0, 0, 2}), lighting);
   EXPECT_TRUE(at::isfinite(at_light).all().item<bool>());
 }
@@ -57,7 +57,7 @@ TEST(Shade, NeverExceedsWhiteAndSurvivesALightOnTheSurface) {
 TEST(Shade, PassesGradientsToAlbedoAndNormal) {
   const at::Tensor albedo = rows({0.5, 0.4, 0.2}).requires_grad_(true);
   const at::Tensor normal = rows({0, 0.6, 0.8}).requires_grad_(true);
-  shade(albedo, normal, rows({0, 0, 0}), {ShadingMode::kLit, {0, 0, 3}, 0.2, 0.5}).sum().backward();
+  shade(albedo, normal, rows({0, 0, 0}), point_lighting(ShadingMode::kLit, {0, 0, 3}, 0.2, 0.5)).sum().backward();
   EXPECT_TRUE(at::allclose(albedo.grad(), rows({0.6, 0.6, 0.6})));
   EXPECT_TRUE(at::allclose(normal.grad(), rows({0, 0, 0.5 * 1.1}), 1e-5, 1e-6));
 }
@@ -66,7 +66,7 @@ TEST(SampleLighting, IsAFunctionOfItsArguments) {
   const LightConfig config;
   const Camera camera = orbit_camera({});
   const auto position = [&](std::uint64_t seed, std::int64_t step, std::int64_t view) {
-    return sample_lighting(config, camera, seed, step, 600, view).position;
+    return sample_lighting(config, camera, seed, step, 600, view).lights.at(0).place;
   };
   EXPECT_EQ(position(1, 2, 3), position(1, 2, 3));
   EXPECT_NE(position(1, 2, 3), position(2, 2, 3));
@@ -109,7 +109,7 @@ TEST(SampleLighting, StandsAroundTheCameraAtTheConfiguredDistance) {
   config.position_std = 0.0;
   const Camera camera = orbit_camera({.azimuth = 1.0, .elevation = 0.3, .distance = 2.0});
   for (int step = 0; step < 100; ++step) {
-    const auto light = sample_lighting(config, camera, 1, step, 100, 0).position;
+    const auto light = sample_lighting(config, camera, 1, step, 100, 0).lights.at(0).place;
     const double distance = std::hypot(light[0], light[1], light[2]);
     EXPECT_TRUE(distance >= 2.5 && distance <= 3.5) << distance;
     for (std::size_t axis = 0; axis < 3; ++axis) EXPECT_NEAR(light[axis] / distance, camera.position()[axis] / 2.0, 1e-9);

@@ -90,7 +90,7 @@ TEST(RenderView, GradientsReachDensityAlbedoAndBackground) {
 TEST(RenderView, TexturelessLeavesTheAlbedoAlone) {
   const AnalyticField field({.softness = 0.05});
   ViewOptions options;
-  options.lighting = {ShadingMode::kTextureless, {3, 0, 0}, 0.2, 0.6};
+  options.lighting = point_lighting(ShadingMode::kTextureless, {3, 0, 0}, 0.2, 0.6);
   render(field, kBlue, nullptr, central_ray(), options).color.sum().backward();
   EXPECT_FALSE(field.tint.grad().defined());
   EXPECT_NE(field.strength.grad().item<double>(), 0.0);
@@ -122,7 +122,7 @@ TEST(RenderImages, AgreesWithTheDifferentiableRenderer) {
   const AnalyticField field({.distance = sphere(0.5, {0, 0.1, 0.2}), .peak = 30, .softness = 0.03});
   const Camera camera = front_camera();
   ViewOptions options;
-  options.lighting = {ShadingMode::kLit, {2, 1, 2}, 0.4, 0.6};
+  options.lighting = point_lighting(ShadingMode::kLit, {2, 1, 2}, 0.4, 0.6);
   const ViewImages images = render_images(field, kBlue, nullptr, camera, 150, 130, options);  // more than one chunk of rays
   const RenderedView view = render(field, kBlue, nullptr, camera_rays({camera}, 150, 130, c10::kCPU), options);
   EXPECT_LT((images.color.view({-1, 3}) - view.color).abs().max().item<double>(), 4e-3);

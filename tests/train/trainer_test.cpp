@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <fstream>
 
 #include "dreamfusion/core/error.h"
@@ -67,8 +68,68 @@ TEST_F(TrainerTest, AnotherSeedIsAnotherRun) {
   EXPECT_FALSE(at::equal(a.checkpoint().state.at("grid.table"), b.checkpoint().state.at("grid.table")));
 }
 
-TEST_F(TrainerTest, ResumedRunEqualsTheUninterruptedOneBitForBit) {
-  const Config config = small_config();
+/// The paper's parts in small: proposals, second-order normals on every view, Shampoo, a learned background, a running mean.
+Config small_paper_config() {
+  Config config = small_config();
+  config.field.type = "mlp";
+  config.field.mlp.width = 16;
+  config.field.mlp.blocks = 1;
+  config.field.mlp.chunk = 1000;
+  config.field.density_activation = "exp";
+  config.field.density_init = "dreamfusion";
+  config.field.blob_strength = 5;
+  config.field.blob_radius = 0.2;
+  config.background.type = "environment";
+  config.render.sampling = "proposal";
+  config.render.samples_per_ray = 8;
+  config.render.proposal.samples = 8;
+  config.render.proposal.width = 8;
+  config.loss.reduction = "sum";
+  config.loss.lambda_sds = 1.0;
+  config.loss.orient_views = "all";
+  config.optimizer.type = "shampoo";
+  config.optimizer.epsilon = 1e-6;
+  config.optimizer.shampoo.start_step = 2;
+  config.optimizer.lr_network = config.optimizer.lr_background = config.optimizer.lr_proposal = 1e-3;
+  config.train.ema_decay = 0.5;
+  return config;
+}
+
+class TrainerConfigs : public TrainerTest, public ::testing::WithParamInterface<Config (*)()> {};
+INSTANTIATE_TEST_SUITE_P(FastAndPaper, TrainerConfigs, ::testing::Values(small_config, small_paper_config));
+
+TEST_F(TrainerTest, EveryLossOfThePaperIsReportedAndMovesEveryParameter) {
+  Trainer trainer(small_paper_config(), *prior_);
+  const Checkpoint before = trainer.checkpoint();
+  const StepReport report = trainer.step();
+  trainer.step();
+  for (const char* loss : {"loss_orient", "loss_opacity", "loss_entropy", "loss_interlevel"}) {
+    EXPECT_TRUE(std::isfinite(report.losses.at(loss))) << loss;
+  }
+  const Checkpoint after = trainer.checkpoint();
+  for (const auto& [name, tensor] : before.state) {
+    if (name.starts_with("network.") || name.starts_with("proposal.") || name.starts_with("average.network.")) {
+      EXPECT_FALSE(at::equal(tensor, after.state.at(name))) << name;
+    }
+  }
+}
+
+TEST_F(TrainerTest, ShowsTheRunningMean) {
+  Config config = small_config();
+  config.train.ema_decay = 0.9;
+  Trainer trainer(config, *prior_);
+  trainer.step();
+  const Checkpoint checkpoint = trainer.checkpoint();
+  const at::Tensor mean = checkpoint.state.at("average.grid.table"), table = checkpoint.state.at("grid.table");
+  EXPECT_FALSE(at::equal(mean, table));
+  trainer.show([&](const Scene& scene) { EXPECT_TRUE(at::equal(scene.state().at("grid.table"), mean)); });
+  EXPECT_TRUE(at::equal(trainer.checkpoint().state.at("grid.table"), table));  // and goes on with its own
+  EXPECT_TRUE(at::equal(prefer_average(checkpoint.state).at("grid.table"), mean));
+  EXPECT_EQ(prefer_average(checkpoint.state).count("average.grid.table"), 0u);
+}
+
+TEST_P(TrainerConfigs, ResumedRunEqualsTheUninterruptedOneBitForBit) {
+  const Config config = GetParam()();
   Trainer whole(config, *prior_);
   while (!whole.finished()) whole.step();
 

@@ -28,6 +28,7 @@ struct MlpFieldConfig {
   ScheduledValue lambda_sigma{{{{0.0, true}, 5e-2, 2e-3, {1.0 / 3.0, true}}}};
   std::int64_t blocks = 5;
   std::int64_t width = 128;
+  std::int64_t chunk = 16384;
 
   template <class V>
   void visit(V& v) {
@@ -35,6 +36,7 @@ struct MlpFieldConfig {
     v.option("lambda_sigma", lambda_sigma, "standard deviation of the Gaussian that each point stands for [world units]: large blurs high frequencies away (DreamFusion: 0.05 to 0.002 in 5,000 steps)", Interval{0, 10});
     v.option("blocks", blocks, "residual blocks (DreamFusion: 5)", Interval{1, 32});
     v.option("width", width, "width of the hidden layers (DreamFusion: 128)", Interval{4, 1024});
+    v.option("chunk", chunk, "points whose activations are in memory at a time: the backward pass computes them again, chunk by chunk; 0 = keep all", Interval{0, 1e9});
   }
 };
 

@@ -11,6 +11,8 @@ namespace dreamfusion {
 void write_png(const std::filesystem::path& path, const at::Tensor& image);
 /// The PNG file's bytes.
 std::vector<unsigned char> encode_png(const at::Tensor& image);
+/// Writes a portable float map ("Pf"), atomically: one float a pixel as it is. @param image [H, W, 1] finite float
+void write_pfm(const std::filesystem::path& path, const at::Tensor& image);
 /// [H, W, 3] or [H, W, 4] float32. @throws UserError when the file is missing or no image.
 at::Tensor read_image(const std::filesystem::path& path);
 

@@ -1,4 +1,4 @@
-#include "json_node.h"
+#include "dreamfusion/config/json_node.h"
 
 #include <algorithm>
 
