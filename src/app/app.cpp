@@ -7,6 +7,7 @@
 #include <new>
 
 #include "commands.h"
+#include "dreamfusion/core/device.h"
 #include "dreamfusion/core/interrupt.h"
 #include "dreamfusion/core/log.h"
 #include "dreamfusion/core/text.h"
@@ -50,6 +51,7 @@ int report(const std::string& message, ExitCode code) {
 
 int run_app(int argc, char** argv) {
   install_interrupt_handler();
+  keep_freed_memory();
   try {
     return static_cast<int>(dispatch(Arguments(argv + 1, argv + argc)));
   } catch (const UserError& fault) {

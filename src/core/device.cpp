@@ -2,6 +2,10 @@
 
 #include <ATen/Parallel.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <charconv>
 #include <optional>
 
@@ -67,6 +71,16 @@ std::string describe_gpu() {
 
 void set_cpu_threads(int threads) {
   if (threads > 0) at::set_num_threads(threads);
+}
+
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  constexpr int kLargest = 1 << 30;  // bytes; a tensor above this goes back to the kernel as before
+  mallopt(M_MMAP_THRESHOLD, kLargest);
+  mallopt(M_TRIM_THRESHOLD, kLargest);
+  mallopt(M_TOP_PAD, 1 << 26);
+  mallopt(M_ARENA_MAX, 1);  // the arenas of other threads give back what they empty, whatever the thresholds say
+#endif
 }
 
 }  // namespace dreamfusion

@@ -7,8 +7,8 @@
 namespace dreamfusion {
 
 /// Asks `inner` in chunks of points, keeps nothing for the backward pass but the points, and asks again there, chunk by chunk
-/// (gradient checkpointing: Chen et al., arXiv:1604.06174): memory of one chunk for one more forward pass. Gradients flow to the
-/// parameters alone, once differentiable.
+/// (gradient checkpointing: Chen et al., arXiv:1604.06174): memory of one chunk a thread for one more forward pass. Gradients
+/// flow to the parameters alone, once differentiable.
 class ChunkedField final : public Field {
  public:
   ChunkedField(std::unique_ptr<Field> inner, std::int64_t points) : inner_(std::move(inner)), points_(points) {}

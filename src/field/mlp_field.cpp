@@ -11,14 +11,24 @@ namespace {
 
 constexpr double kLastLayerScale = 0.1;
 
+/// A linear map whose operands and result have type `type`.
+at::Tensor linear_in(at::ScalarType type, const torch::nn::Linear& layer, const at::Tensor& x) {
+  return at::linear(x.to(type), layer->weight.to(type), layer->bias.to(type));
+}
+
 struct ResidualBlockImpl : torch::nn::Module {
-  explicit ResidualBlockImpl(std::int64_t width)
-      : norm(register_module("norm", torch::nn::LayerNorm(torch::nn::LayerNormOptions({width})))),
+  ResidualBlockImpl(std::int64_t width, bool rounded)
+      : rounded(rounded),
+        norm(register_module("norm", torch::nn::LayerNorm(torch::nn::LayerNormOptions({width})))),
         first(register_module("first", torch::nn::Linear(width, width))),
         second(register_module("second", torch::nn::Linear(width, width))) {}
 
-  at::Tensor forward(const at::Tensor& x) { return x + second(at::silu(first(norm(x)))); }
+  at::Tensor forward(const at::Tensor& x) {
+    const at::ScalarType type = rounded ? at::kBFloat16 : x.scalar_type();
+    return x + linear_in(type, second, at::silu(linear_in(type, first, norm(x))));
+  }
 
+  bool rounded;
   torch::nn::LayerNorm norm;
   torch::nn::Linear first, second;
 };
@@ -38,10 +48,11 @@ at::Tensor integrated_encoding(const at::Tensor& x_world, std::int64_t octaves, 
   return at::cat({angle.sin() * scale, angle.cos() * scale}, 1);
 }
 
-ResidualNetworkImpl::ResidualNetworkImpl(std::int64_t inputs, std::int64_t width, std::int64_t count, std::int64_t outputs) {
-  enter = register_module("enter", torch::nn::Linear(inputs, width));
+ResidualNetworkImpl::ResidualNetworkImpl(const MlpFieldConfig& config, std::int64_t outputs) {
+  const std::int64_t width = config.width;
+  enter = register_module("enter", torch::nn::Linear(6 * config.octaves, width));
   blocks = register_module("blocks", torch::nn::ModuleList());
-  for (std::int64_t i = 0; i < count; ++i) blocks->push_back(ResidualBlock(width));
+  for (std::int64_t i = 0; i < config.blocks; ++i) blocks->push_back(ResidualBlock(width, config.matmul == "bfloat16"));
   norm = register_module("norm", torch::nn::LayerNorm(torch::nn::LayerNormOptions({width})));
   leave = register_module("leave", torch::nn::Linear(width, outputs));
 }
@@ -53,7 +64,7 @@ at::Tensor ResidualNetworkImpl::forward(const at::Tensor& features) {
 }
 
 ResidualNetwork init_residual_network(const MlpFieldConfig& config, std::int64_t outputs, Rng rng, c10::Device device) {
-  ResidualNetwork network(6 * config.octaves, config.width, config.blocks, outputs);
+  ResidualNetwork network(config, outputs);
   const at::NoGradGuard no_grad;
   for (const auto& parameter : network->named_parameters()) {
     at::Tensor values = parameter.value();

@@ -20,8 +20,10 @@ at::Tensor integrated_encoding(const at::Tensor& x_world, std::int64_t octaves, 
 
 /// Linear, then blocks x += W2·silu(W1·norm(x)), then norm and a linear map to `outputs`. The paper gives width, number of
 /// blocks, activation and layer normalisation; the order inside a block is that of Dream Fields (arXiv:2112.01455).
+/// With config.matmul = bfloat16 the products of the blocks take rounded operands; encoding, residual stream, normalisation and
+/// outputs keep the type of the weights.
 struct ResidualNetworkImpl : torch::nn::Module {
-  ResidualNetworkImpl(std::int64_t inputs, std::int64_t width, std::int64_t blocks, std::int64_t outputs);
+  ResidualNetworkImpl(const MlpFieldConfig& config, std::int64_t outputs);
   at::Tensor forward(const at::Tensor& features);
 
   torch::nn::Linear enter{nullptr}, leave{nullptr};

@@ -28,7 +28,8 @@ struct MlpFieldConfig {
   ScheduledValue lambda_sigma{{{{0.0, true}, 5e-2, 2e-3, {1.0 / 3.0, true}}}};
   std::int64_t blocks = 5;
   std::int64_t width = 128;
-  std::int64_t chunk = 16384;
+  std::int64_t chunk = 4096;
+  std::string matmul = "float32";
 
   template <class V>
   void visit(V& v) {
@@ -37,6 +38,7 @@ struct MlpFieldConfig {
     v.option("blocks", blocks, "residual blocks (DreamFusion: 5)", Interval{1, 32});
     v.option("width", width, "width of the hidden layers (DreamFusion: 128)", Interval{4, 1024});
     v.option("chunk", chunk, "points whose activations are in memory at a time: the backward pass computes them again, chunk by chunk; 0 = keep all", Interval{0, 1e9});
+    v.choice("matmul", matmul, "type of the operands of the blocks' matrix products; sums and everything else are float32. bfloat16 is faster on processors with AVX-512 BF16 or AMX and on GPUs, slower on others", {"float32", "bfloat16"});
   }
 };
 

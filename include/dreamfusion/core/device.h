@@ -16,4 +16,8 @@ std::string describe_gpu();
 /// Limits LibTorch's CPU threads; 0 keeps its default (all cores).
 void set_cpu_threads(int threads);
 
+/// Lets the C library keep large freed blocks for the next request: handing each tensor back to the kernel and having its pages
+/// cleared again costs a third of a step. Call before the first tensor; without effect where the C library is not glibc.
+void keep_freed_memory();
+
 }  // namespace dreamfusion
