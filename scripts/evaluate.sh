@@ -13,37 +13,16 @@ ImageMagick is installed, OUT/evaluation.jpg all of them in the order of the tab
 END
 }
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-program=$root/build/release/dreamfusion
-arguments=()
-while [ $# -gt 0 ]; do
-  case $1 in
-    -h | --help) usage; exit 0 ;;
-    --) shift; break ;;
-    *) arguments+=("$1"); shift ;;
-  esac
-done
-prompts=${arguments[0]:-$root/configs/evaluation_prompts.txt}
-out=${arguments[1]:-outputs/evaluation}
-[ -x "$program" ] || { echo "error: $program is not built; fix: scripts/quickstart.sh" >&2; exit 1; }
-[ -r "$prompts" ] || { echo "error: $prompts cannot be read" >&2; exit 2; }
-mkdir -p "$out"
-
-# field NAME FILE: the value of a number or text in evaluation.json, which has one field a line
-field() { sed -n "s/^ *\"$1\": *\"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p" "$2"; }
+# shellcheck source-path=SCRIPTDIR source=lib/evaluation.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/evaluation.sh"
+read_arguments "$root/configs/evaluation_prompts.txt" outputs/evaluation "$@"
 
 rows="| prompt | kind right | colour right | both right | kind, textureless | shape IoU |
 |---|---|---|---|---|---|"
 total=0 both=0 textureless=0 textureless_views=0 overlaps="" pictures=()
 while IFS= read -r prompt; do
-  case $prompt in '' | '#'*) continue ;; esac
-  run=$out/$(printf '%s' "$prompt" | tr -c 'a-zA-Z0-9\n' '-')
-  if [ ! -f "$run/evaluation.json" ]; then
-    existing=--force
-    [ ! -f "$run/config.json" ] || existing=--resume
-    "$program" --prompt "$prompt" --config "$root/configs/base.json" -o "$run" --log-level warning "$existing" "$@" >/dev/null </dev/null
-    "$program" eval "$run" >/dev/null </dev/null
-  fi
+  run=$out/$(run_name "$prompt")
+  judged_run "$run" "$prompt" "${options[@]}"
   result=$run/evaluation.json
   rows+="
 | $prompt | $(field kind_right "$result") | $(field colour_right "$result") | $(field both_right "$result") | $(field kind_right_textureless "$result") | $(field shape_iou "$result" | cut -c1-5) |"
@@ -54,8 +33,7 @@ while IFS= read -r prompt; do
   textureless_views=$((textureless_views + $(field kind_right_textureless "$result")))
   overlaps+=" $(field shape_iou "$result")"
   echo "$total  $prompt: both right in $(field both_right "$result") of 8" >&2
-done <"$prompts"
-[ "$total" -gt 0 ] || { echo "error: $prompts holds no prompt; fix: write one a line" >&2; exit 2; }
+done <<<"$prompts"
 {
   echo "$rows"
   echo
@@ -64,5 +42,5 @@ done <"$prompts"
     "$(echo "$overlaps" | tr ' ' '\n' | awk 'NF { sum += $1; n++ } END { printf "%.2f", sum / n }')."
 } | tee "$out/evaluation.md"
 if command -v montage >/dev/null; then
-  montage "${pictures[@]}" -tile 2x -geometry 512x128+4+2 -quality 85 "$out/evaluation.jpg"
+  montage "${pictures[@]}" -tile 2x -geometry 512x192+4+2 -quality 85 "$out/evaluation.jpg"
 fi

@@ -43,36 +43,43 @@ at::Tensor render_around(const FinishedRun& run, ShadingMode mode) {
   return at::stack(images);
 }
 
-int count_equal(const at::Tensor& answers, std::size_t expected) {
-  return static_cast<int>((answers == static_cast<std::int64_t>(expected)).sum().item<std::int64_t>());
+/// How many of the views the scorer reads as the prompt's subject.
+struct Recognition {
+  int kind = 0, colour = 0, both = 0;
+  double kind_probability = 0.0;  // mean over the views
+};
+
+Recognition recognise(Scorer& scorer, const at::Tensor& images, const Subject& subject) {
+  const auto count = [](const at::Tensor& right) { return static_cast<int>(right.sum().item<std::int64_t>()); };
+  const Verdict verdict = scorer.judge(images);
+  const at::Tensor kind = verdict.kind == static_cast<std::int64_t>(subject.kind);
+  // Where no colour was asked for any is right.
+  const at::Tensor colour = subject.colour ? verdict.colour == static_cast<std::int64_t>(*subject.colour) : at::ones_like(kind);
+  const double probability = verdict.kind_probability.select(1, static_cast<std::int64_t>(subject.kind)).mean().item<double>();
+  return {count(kind), count(colour), count(kind & colour), probability};
 }
 
 struct Evaluation {
   Subject subject;
-  int kind_right = 0, colour_right = 0, both_right = 0, kind_right_textureless = 0;
+  Recognition albedo, lit, textureless;
   ShapeMatch shape;
-  at::Tensor sheet;  // [2·H, 8·W, 3]: colour above textureless
+  at::Tensor sheet;  // [3·H, 8·W, 3]: albedo above lit above textureless
 };
 
 Evaluation evaluate(const FinishedRun& run, const PriorPack& pack, const Subject& subject) {
   Scorer scorer(pack, parse_device(run.config.device));
   Evaluation result;
   result.subject = subject;
-  const at::Tensor lit = render_around(run, ShadingMode::kLit);
-  const at::Tensor textureless = render_around(run, ShadingMode::kTextureless);
-
-  const Verdict coloured = scorer.judge(lit);
-  result.kind_right = count_equal(coloured.kind, subject.kind);
-  const at::Tensor kind_is_right = coloured.kind == static_cast<std::int64_t>(subject.kind);
-  if (subject.colour) {
-    result.colour_right = count_equal(coloured.colour, *subject.colour);
-    const at::Tensor colour_is_right = coloured.colour == static_cast<std::int64_t>(*subject.colour);
-    result.both_right = static_cast<int>((kind_is_right & colour_is_right).sum().item<std::int64_t>());
-  } else {  // no colour was asked for: any is right
-    result.colour_right = kViews;
-    result.both_right = result.kind_right;
-  }
-  result.kind_right_textureless = count_equal(scorer.judge(textureless).kind, subject.kind);
+  std::vector<at::Tensor> tiles;
+  const auto look = [&](ShadingMode mode) {
+    const at::Tensor images = render_around(run, mode);
+    for (const at::Tensor& image : images.unbind(0)) tiles.push_back(image.permute({1, 2, 0}).cpu());
+    return recognise(scorer, images, subject);
+  };
+  result.albedo = look(ShadingMode::kAlbedo);
+  result.lit = look(ShadingMode::kLit);
+  result.textureless = look(ShadingMode::kTextureless);
+  result.sheet = tile_images(tiles, kViews);
 
   const PriorEvaluation& reference = *pack.manifest().evaluation;
   MeshConfig config = run.config.mesh;
@@ -80,12 +87,6 @@ Evaluation evaluate(const FinishedRun& run, const PriorPack& pack, const Subject
   const ExtractedMesh extracted = extract_mesh(*run.scene.field, &run.scene.occupancy, config);
   const at::Tensor solid = voxelize(extracted.mesh, reference.shapes_resolution, reference.shapes_half_extent);
   result.shape = match_shape(solid, load_reference_shape(pack, subject.kind), reference.shapes_half_extent);
-
-  std::vector<at::Tensor> tiles;
-  for (const at::Tensor& images : {lit, textureless}) {
-    for (const at::Tensor& image : images.unbind(0)) tiles.push_back(image.permute({1, 2, 0}).cpu());
-  }
-  result.sheet = tile_images(tiles, kViews);
   return result;
 }
 
@@ -99,23 +100,29 @@ nlohmann::ordered_json to_json(const Evaluation& result, const FinishedRun& run,
           {"kind", reference.kinds[result.subject.kind].name},
           {"colour", colour_name(result.subject.colour)},
           {"views", kViews},
-          {"kind_right", result.kind_right},
-          {"colour_right", result.colour_right},
-          {"both_right", result.both_right},
-          {"kind_right_textureless", result.kind_right_textureless},
+          {"kind_right", result.lit.kind},
+          {"colour_right", result.lit.colour},
+          {"both_right", result.lit.both},
+          {"kind_probability", result.lit.kind_probability},
+          {"kind_right_albedo", result.albedo.kind},
+          {"colour_right_albedo", result.albedo.colour},
+          {"both_right_albedo", result.albedo.both},
+          {"kind_probability_albedo", result.albedo.kind_probability},
+          {"kind_right_textureless", result.textureless.kind},
+          {"kind_probability_textureless", result.textureless.kind_probability},
           {"shape_iou", result.shape.iou},
           {"shape_scale", result.shape.scale},
           {"shape_turn_deg", result.shape.turn_deg}};
 }
 
 void print_table(const Evaluation& result, const PriorEvaluation& reference) {
-  std::printf("kind       %s: right in %d of %d views (textureless: %d)\n", reference.kinds[result.subject.kind].name.c_str(),
-              result.kind_right, kViews, result.kind_right_textureless);
+  std::printf("kind       %s: right in %d of %d views (albedo: %d, textureless: %d)\n", reference.kinds[result.subject.kind].name.c_str(),
+              result.lit.kind, kViews, result.albedo.kind, result.textureless.kind);
   if (result.subject.colour) {
-    std::printf("colour     %s: right in %d of %d views\n", reference.colours[*result.subject.colour].c_str(),
-                result.colour_right, kViews);
+    std::printf("colour     %s: right in %d of %d views (albedo: %d)\n", reference.colours[*result.subject.colour].c_str(), result.lit.colour,
+                kViews, result.albedo.colour);
   }
-  std::printf("both       right in %d of %d views\n", result.both_right, kViews);
+  std::printf("both       right in %d of %d views (albedo: %d)\n", result.lit.both, kViews, result.albedo.both);
   std::printf("shape      IoU %.3f with the exact shape (scale %.2f, turned %.0f°)\n", result.shape.iou, result.shape.scale,
               result.shape.turn_deg);
 }

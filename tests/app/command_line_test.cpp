@@ -268,7 +268,7 @@ TEST_F(CommandLine, EvalJudgesTheRun) {
   EXPECT_EQ(result["views"], 8);
   EXPECT_EQ(result["kind"], "sphere");
   EXPECT_EQ(result["colour"], "red");
-  for (const char* field : {"kind_right", "colour_right", "both_right", "kind_right_textureless"}) {
+  for (const char* field : {"kind_right", "colour_right", "both_right", "kind_right_textureless", "kind_right_albedo", "both_right_albedo"}) {
     EXPECT_GE(result[field], 0) << field;
     EXPECT_LE(result[field], 8) << field;
   }
