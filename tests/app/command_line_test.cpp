@@ -1,4 +1,5 @@
 /// The real executable, from argv to exit code, with a prior of a few kilobytes.
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -245,6 +246,19 @@ TEST_F(CommandLine, RenderTakesPathsLightsAndBackdrops) {
   EXPECT_NEAR(read_image(path("blue.png"))[0][0][1].item<double>(), 0.5, 0.01);
   ASSERT_EQ(run({"render", "run", "--size", "24", "--background", "blue.png", "--environment", "blue.png", "-o", "over.png"}).exit_code, 0);
   EXPECT_NEAR(read_image(path("over.png"))[0][0][2].item<double>(), 0.9, 0.01);
+
+  // The ground takes the shadow of what stands on it; a picture may have any two edges.
+  ASSERT_EQ(run({"render", "run", "--size", "32x24", "--lights", "lights.json", "--background", "0.8", "-o", "plain.png"}).exit_code, 0);
+  ASSERT_EQ(run({"render", "run", "--size", "32x24", "--lights", "lights.json", "--background", "0.8", "--ground", "auto", "-o", "shadow.png"}).exit_code, 0);
+  const at::Tensor plain = read_image(path("plain.png")), shadow = read_image(path("shadow.png"));
+  EXPECT_EQ(plain.sizes(), (std::vector<std::int64_t>{24, 32, 3}));
+  EXPECT_LT((shadow - plain).min().item<double>(), -0.05);
+  EXPECT_LT((shadow - plain).max().item<double>(), 0.005);
+  ASSERT_EQ(run({"render", "run", "--size", "24", "--background", "transparent", "--ground", "-0.7", "-o", "cut.png"}).exit_code, 0);
+  EXPECT_EQ(read_image(path("cut.png")).size(2), 4);
+  expect_fault(run({"render", "run", "--ground", "floor"}), 2, "floor");
+  expect_fault(run({"render", "run", "--size", "24x"}), 2, "24x");
+  expect_fault(run({"render", "run", "--size", "0"}), 2, "--size");
 
   write_text(path("wrong.json"), R"({"lights": [{"type": "laser", "color": [1, 2], "positon": [0, 0, 1]}]})");
   outcome = run({"render", "run", "--lights", "wrong.json"});
