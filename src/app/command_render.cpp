@@ -169,7 +169,12 @@ class Studio {
       : run_(std::move(run)), lights_(std::move(lights)), ground_(ground), size_(size) {
     view_.normals = true;
     view_.samples_per_ray = 2 * run_.config.render.samples_per_ray;
-    if (ground_.wanted && !ground_.height) ground_.height = lowest_height(*run_.scene.field, &run_.scene.occupancy, view_.samples_per_ray);
+    if (ground_.wanted && !ground_.height) {
+      ground_.height = lowest_height(*run_.scene.field, &run_.scene.occupancy, view_.samples_per_ray);
+      char text[48];
+      std::snprintf(text, sizeof text, "the object stands on z = %.3f", *ground_.height);
+      log_info(text);
+    }
   }
 
   ViewImages picture(const Camera& camera) {

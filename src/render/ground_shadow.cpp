@@ -17,9 +17,12 @@ namespace {
 
 constexpr std::int64_t kMapSize = 192;      // cells an edge
 constexpr double kMapReach = 3.0;           // half the map's edge, in radii of the object's bounding sphere
-constexpr std::int64_t kSkyDirections = 48;
+constexpr std::int64_t kSkyMapSize = 64;    // the sky's shadow is soft: fewer cells, and directions enough that none shows
+constexpr std::int64_t kSkyDirections = 192;
 constexpr std::int64_t kRaysPerPiece = 1 << 16;
 constexpr double kGoldenAngle = 2.399963229728653;
+
+c10::Device device_of(const OccupancyGrid* grid) { return grid ? grid->device() : c10::Device(c10::kCPU); }
 
 struct Crossing {
   at::Tensor opacity, depth;  // [R] each
@@ -50,9 +53,10 @@ at::Tensor plane_points(std::int64_t side, double half_extent, double height, co
   return at::stack({x, y, at::full_like(x, height)}, 1);
 }
 
-/// [N] share of the light from the upper half-sphere, cosine-weighted, that reaches points [N, 3]: directions on a spiral that is even
-/// in area on the disc below them (Malley's method).
-at::Tensor sky_share(const Field& field, const OccupancyGrid* grid, const at::Tensor& points, std::int64_t samples_per_ray) {
+/// [M², 1] share of the light from the upper half-sphere, cosine-weighted, that reaches the cells of the map: directions on a spiral that
+/// is even in area on the disc below them (Malley's method).
+at::Tensor sky_share(const Field& field, const OccupancyGrid* grid, double half_extent, double height, std::int64_t samples_per_ray) {
+  const at::Tensor points = plane_points(kSkyMapSize, half_extent, height, at::TensorOptions().device(device_of(grid)));
   at::Tensor open = at::zeros({points.size(0)}, points.options());
   for (std::int64_t i = 0; i < kSkyDirections; ++i) {
     const double area = (static_cast<double>(i) + 0.5) / static_cast<double>(kSkyDirections), turn = kGoldenAngle * static_cast<double>(i);
@@ -60,10 +64,9 @@ at::Tensor sky_share(const Field& field, const OccupancyGrid* grid, const at::Te
         at::tensor({std::sqrt(area) * std::cos(turn), std::sqrt(area) * std::sin(turn), std::sqrt(1.0 - area)}, points.options());
     open += 1.0 - cross(field, grid, {points, direction.expand_as(points).contiguous()}, samples_per_ray).opacity;
   }
-  return open / static_cast<double>(kSkyDirections);
+  const at::Tensor map = (open / static_cast<double>(kSkyDirections)).view({1, 1, kSkyMapSize, kSkyMapSize});
+  return at::upsample_bilinear2d(map, {kMapSize, kMapSize}, /*align_corners=*/false).view({-1, 1});
 }
-
-c10::Device device_of(const OccupancyGrid* grid) { return grid ? grid->device() : c10::Device(c10::kCPU); }
 
 }  // namespace
 
@@ -90,7 +93,7 @@ GroundShadow::GroundShadow(const Field& field, const OccupancyGrid* grid, double
   const bool dark = lighting.lights.empty() && around.sum().item<double>() <= 0.0;
   if (dark) around = at::ones_like(around);
   at::Tensor without = around.expand({points.size(0), 3});
-  at::Tensor with = around * sky_share(field, grid, points, samples_per_ray).unsqueeze(1);
+  at::Tensor with = around * sky_share(field, grid, half_extent_, height, samples_per_ray);
   for (const Light& light : lighting.lights) {
     const at::Tensor to_light = light.directional ? row(light.place).expand_as(points) : row(light.place) - points;
     const at::Tensor direction = to_light / to_light.norm(2, {1}, true).clamp_min(1e-9);
