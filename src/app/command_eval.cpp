@@ -35,7 +35,7 @@ at::Tensor render_around(const FinishedRun& run, ShadingMode mode) {
     ViewOptions options;
     const Camera light = orbit_camera({.azimuth = azimuth + 0.4, .elevation = 0.9, .distance = 4.0});
     options.lighting = point_lighting(mode, light.position(), run.config.light.ambient, run.config.light.diffuse);
-    options.samples_per_ray = run.config.render.samples_per_ray;
+    options.samples_per_ray = run.config.render.picture_samples_per_ray();
     const ViewImages rendered =
         render_images(*run.scene.field, background, &run.scene.occupancy, camera, kViewSize, kViewSize, options);
     images.push_back(rendered.color.permute({2, 0, 1}));

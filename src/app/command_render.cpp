@@ -168,7 +168,7 @@ class Studio {
   Studio(FinishedRun run, LightSetup lights, Ground ground, PictureSize size)
       : run_(std::move(run)), lights_(std::move(lights)), ground_(ground), size_(size) {
     view_.normals = true;
-    view_.samples_per_ray = 2 * run_.config.render.samples_per_ray;
+    view_.samples_per_ray = 2 * run_.config.render.picture_samples_per_ray();
     if (ground_.wanted && !ground_.height) {
       ground_.height = lowest_height(*run_.scene.field, &run_.scene.occupancy, view_.samples_per_ray);
       char text[48];
@@ -186,7 +186,7 @@ class Studio {
   at::Tensor ground_light(const Camera& camera) {
     if (!ground_.wanted) return {};
     if (!shadow_ || !lights_.same_for_all_cameras()) {
-      shadow_.emplace(*run_.scene.field, &run_.scene.occupancy, *ground_.height, view_.lighting, run_.config.render.samples_per_ray);
+      shadow_.emplace(*run_.scene.field, &run_.scene.occupancy, *ground_.height, view_.lighting, run_.config.render.picture_samples_per_ray());
     }
     const Rays rays = camera_rays({camera}, size_.height, size_.width, run_.scene.occupancy.device());
     return shadow_->share(rays).view({size_.height, size_.width, 3}).cpu();

@@ -52,7 +52,7 @@ void stop_if_interrupted(const std::string& what_is_safe) {
 
 void write_run_turntable(const FinishedRun& run, const fs::path& folder) {
   ProgressLine progress("turntable", run.config.turntable.frames);
-  write_turntable(folder, *run.scene.field, &run.scene.occupancy, run.config.turntable, run.config.render.samples_per_ray,
+  write_turntable(folder, *run.scene.field, &run.scene.occupancy, run.config.turntable, run.config.render.picture_samples_per_ray(),
                   [&](std::int64_t frames) {
                     progress.update(frames);
                     stop_if_interrupted("the checkpoint is safe: dreamfusion --resume=" + run.folder.string());

@@ -87,7 +87,20 @@ void check_conflicts(const Config& config, Problems& problems) {
   const bool wordless = !guidance.view_dependent_prompting || guidance.view_conditioning == "camera";
   const char* const words_off = guidance.view_dependent_prompting ? "guidance.view_conditioning=camera" : "guidance.view_dependent_prompting=false";
   const bool tv = !config.loss.lambda_tv.is_constant() || config.loss.lambda_tv.at(0, 1) > 0.0;
+  const bool scheduled_bound = !guidance.min_step_percent.is_constant() || !guidance.max_step_percent.is_constant();
+  const bool proposals_idle = config.render.sampling == "proposal" && config.loss.lambda_interlevel.is_constant() && config.loss.lambda_interlevel.at(0, 1) == 0.0;
+  const LightConfig light_default;
+  const bool own_light = config.light.ambient != light_default.ambient || config.light.diffuse != light_default.diffuse;
   const Conflict conflicts[] = {
+      {guidance.timestep_schedule == "sqrt" && scheduled_bound, "guidance.timestep_schedule=sqrt",
+       guidance.max_step_percent.is_constant() ? "a schedule in guidance.min_step_percent" : "a schedule in guidance.max_step_percent",
+       "the time step would be annealed twice; give the bound as one number, for example 0.98"},
+      {guidance.front_threshold_deg + guidance.back_threshold_deg > 180.0, "guidance.front_threshold_deg", "guidance.back_threshold_deg",
+       "together they are more than 180 degrees, front and back would overlap"},
+      {!guidance.negative_prompt.empty() && guidance.guidance_scale == 0.0, "guidance.negative_prompt", "guidance.guidance_scale=0",
+       "without guidance nothing is asked of the negative prompt"},
+      {proposals_idle, "render.sampling=proposal", "loss.lambda_interlevel=0", "the proposal network would never learn"},
+      {config.light.soft && own_light, "light.soft=true", "light.ambient or light.diffuse", "soft shading draws both shares anew for each view"},
       {guidance.perp_neg && wordless, "guidance.perp_neg=true", words_off, "Perp-Neg works on the prompts of the views"},
       {guidance.perp_neg && !guidance.negative_prompt.empty(), "guidance.perp_neg=true", "guidance.negative_prompt",
        "Perp-Neg measures every direction from the empty prompt"},

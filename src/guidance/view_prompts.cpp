@@ -1,6 +1,7 @@
 #include "dreamfusion/guidance/view_prompts.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
@@ -41,16 +42,30 @@ std::string join(const std::vector<std::string>& words, const char* quote) {
   return text;
 }
 
-/// Says what the prior will not hear of the prompt: nothing of this stops a run, but it explains an odd result.
-void warn_about_words(const PriorManifest& manifest, const std::string& prompt, const EncodedText& plain, const EncodedText& views) {
+/// Options that need the views' prompts, with a prior that reads none.
+UserError no_view_words(const PriorManifest& manifest, const std::string& option) {
+  return UserError({.what = "the prior \"" + manifest.name + "\" reads no prompts of single views, which " + option + " needs",
+                    .where = option,
+                    .found = "the pack's view_conditioning has no \"words\"",
+                    .fix = "leave " + option + " out, or use a pack with words", .exit_code = ExitCode::kUsage});
+}
+
+/// Says what the prior will not hear of the text `name`: nothing of this stops a run, but it explains an odd result.
+void warn_about_text(const PriorManifest& manifest, const std::string& name, const EncodedText& text) {
   const std::string prior = "the prior \"" + manifest.name + "\"";
-  if (!plain.unknown_words.empty())
-    log_warning(prior + " does not know " + join(plain.unknown_words, "\"") + " and ignores what it does not know (it knows " +
-                std::to_string(plain.vocabulary_size) + " words, listed in its " + manifest.vocabulary_file + ")");
-  if (plain.dropped_words > 0)
-    log_warning("the prompt is too long for " + prior + ": it reads " + std::to_string(manifest.context_length) +
-                " words, the last " + std::to_string(plain.dropped_words) + " are dropped");
-  else if (views.dropped_words > 0)
+  if (!text.unknown_words.empty())
+    log_warning(name + ": " + prior + " does not know " + join(text.unknown_words, "\"") + " and ignores what it does not know (it knows " +
+                std::to_string(text.vocabulary_size) + " words, listed in its " + manifest.vocabulary_file + ")");
+  if (text.dropped_words > 0)
+    log_warning(name + " is too long for " + prior + ": it reads " + std::to_string(manifest.context_length) +
+                " words, the last " + std::to_string(text.dropped_words) + " are dropped");
+}
+
+/// The same for the prompt, with the view words that follow it, and for what it asks of a pack of a closed domain.
+void warn_about_prompt(const PriorManifest& manifest, const std::string& prompt, const EncodedText& plain, std::int64_t dropped_with_view) {
+  const std::string prior = "the prior \"" + manifest.name + "\"";
+  warn_about_text(manifest, "the prompt", plain);
+  if (plain.dropped_words == 0 && dropped_with_view > 0)
     log_warning("the prompt leaves no room for the view words (\", front view\"): " + prior + " reads " +
                 std::to_string(manifest.context_length) + " words; shorten it, or front and back may look alike");
   if (manifest.evaluation && !parse_subject(prompt, *manifest.evaluation)) {
@@ -80,7 +95,8 @@ View classify_view(const ViewAngles& angles, const GuidanceConfig& config) {
 std::array<double, 4> view_shares(const ViewAngles& angles, const GuidanceConfig& config) {
   std::array<double, 4> shares{};
   const View nearest = classify_view(angles, config);
-  if (config.view_blending != "interpolate" || nearest == View::kOverhead) {
+  const bool blend = config.view_blending == "interpolate" || config.perp_neg;  // Perp-Neg's weights were fitted to blended views
+  if (!blend || nearest == View::kOverhead) {
     shares[static_cast<std::size_t>(nearest)] = 1.0;
     return shares;
   }
@@ -120,17 +136,25 @@ ViewPrompts::ViewPrompts(DiffusionPrior& prior, const std::string& prompt, const
     throw UserError({.what = "the prompt has no word that the prior can read", .where = "prompt", .found = "\"" + prompt + "\"",
                      .fix = "describe an object in English words, for example \"a red mushroom\"", .exit_code = ExitCode::kUsage});
   const std::array own = {config.prompt_front, config.prompt_side, config.prompt_back, config.prompt_overhead};
-  std::vector<std::string> texts;
+  if (!use_words_ && config.perp_neg) throw no_view_words(manifest, "guidance.perp_neg");
+  if (!use_words_ && config.view_blending == "interpolate") throw no_view_words(manifest, "guidance.view_blending=interpolate");
+  std::vector<at::Tensor> contexts;
+  std::int64_t dropped_with_view = 0;
   for (std::size_t view = 0; view < kViewNames.size(); ++view) {
     const auto phrase = manifest.view_phrases.find(kViewNames[view]);
     const bool has_words = use_words_ && phrase != manifest.view_phrases.end();
-    texts.push_back(!own[view].empty() ? own[view] : has_words ? prompt + phrase->second : prompt);
+    if (!own[view].empty() && !use_words_) throw no_view_words(manifest, std::string("guidance.prompt_") + kViewNames[view]);
+    const EncodedText text = prior.encode_text({!own[view].empty() ? own[view] : has_words ? prompt + phrase->second : prompt});
+    if (!own[view].empty()) warn_about_text(manifest, std::string("prompt_") + kViewNames[view], text);
+    else dropped_with_view = std::max(dropped_with_view, static_cast<std::int64_t>(text.dropped_words));
+    contexts.push_back(text.context);
   }
-  texts.push_back(prompt);
-  const EncodedText views = prior.encode_text(texts);
-  contexts_ = views.context;
-  null_context_ = prior.encode_text({config.negative_prompt}).context;
-  warn_about_words(manifest, prompt, plain, views);
+  contexts.push_back(plain.context);
+  contexts_ = at::cat(contexts);
+  const EncodedText negative = prior.encode_text({config.negative_prompt});
+  null_context_ = negative.context;
+  if (!config.negative_prompt.empty()) warn_about_text(manifest, "negative_prompt", negative);
+  warn_about_prompt(manifest, prompt, plain, dropped_with_view);
 }
 
 Conditioning ViewPrompts::conditional(const std::vector<ViewAngles>& views) const {

@@ -108,11 +108,11 @@ RenderedView Trainer::render_training_view(const Camera& camera, std::int64_t vi
   ViewOptions options;
   options.lighting = sample_lighting(config_.light, camera, seed, step_, config_.iterations, view);
   const bool shows_normals = options.lighting.mode != ShadingMode::kAlbedo;
-  options.normals = scheduled(config_.loss.lambda_orient) > 0.0 && (shows_normals || config_.loss.orient_views == "all");
+  options.normals = scheduled(config_.loss.lambda_orient) > 0.0 && (shows_normals || config_.loss.orients_every_view());
   Rng jitter(seed, static_cast<std::uint64_t>(step_), RandomPurpose::kRayJitter, static_cast<std::uint32_t>(view));
   options.jitter = jitter.uniform_tensor({rays.origins.size(0)}).to(prior_.device());
 
-  Rng choice(seed, static_cast<std::uint64_t>(step_), RandomPurpose::kBackground, static_cast<std::uint32_t>(view));
+  Rng choice(seed, static_cast<std::uint64_t>(step_), RandomPurpose::kBackgroundChoice, static_cast<std::uint32_t>(view));
   if (scene_.environment && !choice.chance(config_.background.random_probability)) {
     return render_view(*scene_.field, *scene_.environment, *ray_sampler(), rays, options);
   }

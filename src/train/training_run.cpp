@@ -105,7 +105,7 @@ at::Tensor preview_image(const Scene& scene, const Config& config, std::int64_t 
   constexpr double kQuarterTurn = std::numbers::pi / 2.0;
   ViewOptions options;
   options.normals = true;
-  options.samples_per_ray = config.render.samples_per_ray;
+  options.samples_per_ray = config.render.picture_samples_per_ray();
   const SolidBackground background({1.0, 1.0, 1.0});
   std::vector<at::Tensor> colors, normals;
   for (int side = 0; side < 4; ++side) {

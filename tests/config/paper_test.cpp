@@ -1,6 +1,10 @@
 /// configs/paper.json against the constants of DreamFusion (arXiv:2209.14988), one by one, where the paper states them.
 #include <gtest/gtest.h>
 
+#include <cctype>
+#include <nlohmann/json.hpp>
+#include <set>
+
 #include "dreamfusion/config/load.h"
 
 namespace dreamfusion {
@@ -132,6 +136,32 @@ TEST(CameraPresets, GoBehindAnyConfig) {
   const Config stable = shipped({"base.json", "cameras-stable-dreamfusion.json"});
   EXPECT_EQ(stable.camera.elevation_deg, (Interval{-15, 45}));
   EXPECT_EQ(stable.camera.fov_y_deg, (Interval{10, 30}));
+}
+
+TEST(PaperShort, DiffersFromThePaperInNothingButWhatItSays) {
+  const auto paper = nlohmann::json::parse(config_to_json(shipped({"paper.json"})));
+  const auto shorter = nlohmann::json::parse(config_to_json(shipped({"paper-short.json"})));
+  std::set<std::string> sections;
+  for (const auto& change : nlohmann::json::diff(paper, shorter)) {
+    const std::string path = change["path"];  // "/loss/lambda_orient/3": a member, not its elements
+    std::size_t slashes = 0, end = 0;
+    while (end < path.size() && !(path[end] == '/' && ++slashes > 2 && std::isdigit(static_cast<unsigned char>(path[end + 1])))) ++end;
+    sections.insert(path.substr(0, end));
+  }
+  EXPECT_EQ(sections, (std::set<std::string>{"/iterations", "/field/mlp/lambda_sigma", "/light/lit_probability", "/background/random_probability",
+                                             "/render/train_resolution", "/guidance/guidance_scale", "/loss/lambda_orient",
+                                             "/loss/lambda_opacity", "/optimizer/warmup_steps", "/train/batch_size", "/turntable/distance"}));
+}
+
+TEST(PaperShort, DividesEveryNumberOfStepsByTwenty) {
+  const Config paper = shipped({"paper.json"}), shorter = shipped({"paper-short.json"});
+  EXPECT_EQ(shorter.iterations * 20, paper.iterations);
+  EXPECT_EQ(shorter.optimizer.warmup_steps * 20, paper.optimizer.warmup_steps);
+  for (const std::int64_t step : {0, 1000, 1001, 2500, 5000, 14980}) {
+    EXPECT_DOUBLE_EQ(shorter.field.mlp.lambda_sigma.at(step / 20, 750), paper.field.mlp.lambda_sigma.at(step / 20 * 20, 15000)) << step;
+    EXPECT_DOUBLE_EQ(shorter.loss.lambda_orient.at(step / 20, 750), paper.loss.lambda_orient.at(step / 20 * 20, 15000)) << step;
+    EXPECT_DOUBLE_EQ(shorter.light.lit_probability.at(step / 20, 750), paper.light.lit_probability.at(step / 20 * 20, 15000)) << step;
+  }
 }
 
 }  // namespace

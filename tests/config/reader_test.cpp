@@ -213,12 +213,18 @@ TEST(Consistency, OptionsThatExcludeEachOtherAreBothNamed) {
       {R"({"loss": {"lambda_tv": 0.1}, "field": {"type": "mlp"}})", "loss.lambda_tv and field.type=mlp"},
       {R"({"loss": {"lambda_tv": [0, 0, 1, 5]}, "field": {"type": "mlp"}})", "loss.lambda_tv and field.type=mlp"},
       {R"({"optimizer": {"type": "shampoo"}})", "optimizer.type=shampoo and field.type=hash"},
+      {R"({"guidance": {"timestep_schedule": "sqrt"}})", "guidance.timestep_schedule=sqrt and a schedule in guidance.max_step_percent"},
+      {R"({"guidance": {"front_threshold_deg": 120, "back_threshold_deg": 90}})", "guidance.front_threshold_deg and guidance.back_threshold_deg"},
+      {R"({"guidance": {"negative_prompt": "ugly", "guidance_scale": 0}})", "guidance.negative_prompt and guidance.guidance_scale=0"},
+      {R"({"render": {"sampling": "proposal"}, "loss": {"lambda_interlevel": 0}})", "render.sampling=proposal and loss.lambda_interlevel=0"},
+      {R"({"light": {"soft": true, "ambient": 0.2}})", "light.soft=true and light.ambient or light.diffuse"},
       {R"({"optimizer": {"weight_decay": 0.1}})", "optimizer.weight_decay and optimizer.type=adam"}};
   for (const auto& [json, both] : cases) {
     EXPECT_TRUE(contains(json_refusal(json), both)) << json << ": " << json_refusal(json);
     EXPECT_TRUE(contains(json_refusal(json), "cannot be combined")) << json;
   }
   EXPECT_EQ(json_refusal(R"({"optimizer": {"type": "shampoo"}, "field": {"type": "mlp"}})"), "accepted");
+  EXPECT_EQ(json_refusal(R"({"guidance": {"timestep_schedule": "sqrt", "max_step_percent": 0.98}})"), "accepted");
 }
 
 }  // namespace

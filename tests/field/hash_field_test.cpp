@@ -122,9 +122,10 @@ TEST(HashField, AskingForNormalsDoesNotChangeTheRest) {
 }
 
 TEST(HashField, GradientsReachEveryParameterAlsoThroughNormals) {
-  for (const char* activation : {"softplus", "exp"}) {
+  for (const auto& [activation, normals] : {std::pair{"softplus", "finite_difference"}, {"exp", "finite_difference"}, {"softplus", "analytic"}, {"exp", "analytic"}}) {
     FieldConfig config = small_config();
     config.density_activation = activation;
+    config.normals = normals;
     config.blob_strength = 2;
     const HashFieldParameters p = trained_parameters(config);
     const HashField field(config, p);
@@ -134,7 +135,7 @@ TEST(HashField, GradientsReachEveryParameterAlsoThroughNormals) {
       return at::cat({samples.sigma, samples.albedo.reshape({-1}), samples.normal.reshape({-1})});
     };
     const std::vector<at::Tensor> leaves = {p.table, p.weight1, p.bias1, p.weight2, p.bias2};
-    EXPECT_LT(gradient_error(everything, leaves), 1e-5) << activation;
+    EXPECT_LT(gradient_error(everything, leaves), 1e-5) << activation << " " << normals;  // analytic normals: second order
     // With exp, bias2 scales all densities alike, which turns no normal.
     if (config.density_activation == "exp") continue;
     const at::Tensor normal = field.query(x, {.albedo = false, .normal = true}).normal;

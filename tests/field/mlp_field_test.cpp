@@ -183,6 +183,47 @@ TEST(ChunkedField, EqualsTheFieldItAsks) {
   EXPECT_EQ(chunked.query(x.slice(0, 0, 0), {.albedo = true, .normal = true}).normal.size(0), 0);
 }
 
+TEST(ChunkedField, IsTheSameBitForBitWhicheverThreadIsFirst) {
+  const FieldConfig config = small_config();
+  const ResidualNetwork network = trained_network(config);
+  const ChunkedField chunked(std::make_unique<MlpField>(config, network), 5);
+  const at::Tensor x = points(203);
+  const auto gradients = [&] {
+    const FieldSamples samples = chunked.query(x, {.albedo = true, .normal = true});
+    return torch::autograd::grad({(samples.albedo * samples.normal).sum() + samples.sigma.sum()}, network->parameters());
+  };
+  const auto first = gradients();
+  for (int again = 0; again < 5; ++again) {
+    const auto found = gradients();
+    for (std::size_t i = 0; i < first.size(); ++i) EXPECT_TRUE(at::equal(found[i], first[i])) << i;
+  }
+}
+
+TEST(MlpField, ProductsInBfloat16StayCloseInValuesNormalsAndGradients) {
+  FieldConfig config;
+  config.type = "mlp";
+  config.density_activation = "exp";
+  config.density_init = "none";
+  const auto exact_field = make_field(config, stream(1), at::kCPU);
+  config.mlp.matmul = "bfloat16";
+  const auto rounded_field = make_field(config, stream(1), at::kCPU);
+  const at::Tensor x = points(500).to(at::kFloat);
+  const auto cosine = [](const at::Tensor& a, const at::Tensor& b) {
+    return ((a * b).sum() / (a.norm() * b.norm())).item<double>();
+  };
+  const auto gradient = [&](Field& field) {
+    const FieldSamples samples = field.query(x, {.albedo = true, .normal = true});
+    const ParameterGroup group = field.parameter_groups().front();
+    return torch::autograd::grad({(samples.normal * samples.albedo).sum() + samples.sigma.sum()}, {group.parameters.at("network.blocks.2.first.weight")})[0];
+  };
+  const FieldSamples exact = exact_field->query(x, {.albedo = true, .normal = true}), rounded = rounded_field->query(x, {.albedo = true, .normal = true});
+  EXPECT_EQ(rounded.sigma.scalar_type(), at::kFloat);
+  EXPECT_LT(((rounded.sigma - exact.sigma) / exact.sigma).abs().max().item<double>(), 0.02);
+  EXPECT_GT(max_difference(rounded.sigma, exact.sigma), 0.0);  // it does round
+  EXPECT_GT(cosine(rounded.normal, exact.normal), 0.999);
+  EXPECT_GT(cosine(gradient(*rounded_field), gradient(*exact_field)), 0.999);
+}
+
 TEST(HashFieldNormals, CanBeAnalyticToo) {
   FieldConfig config;
   config.normals = "analytic";

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+
+#include <array>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
@@ -175,6 +177,23 @@ TEST(Draw, StaysWithinTheScheduledBoundsAndReachesBoth) {
   EXPECT_EQ(late.max().item<std::int64_t>(), 500);
   EXPECT_NEAR(early.to(at::kDouble).mean().item<double>(), 500.0, 8.0);  // uniform: 277/√20000 = 2
   EXPECT_EQ(distillation.draw(20000, 1, 400, 1000).t.max().item<std::int64_t>(), 740);
+}
+
+TEST(Draw, TimeStepsAreUniform) {  // DreamFusion: t ~ U(0.02, 0.98); chi-square over 31 bins of 31 time steps
+  Scene scene(0.0);
+  scene.config.min_step_percent = 0.02;
+  scene.config.max_step_percent = 0.98;
+  const ScoreDistillation distillation(scene.prior, scene.config);
+  constexpr std::int64_t kSteps = 5000, kViews = 4, kBins = 31, kValues = 961;
+  std::array<double, kBins> counts{};
+  for (std::int64_t step = 0; step < kSteps; ++step) {
+    const at::Tensor t = distillation.draw(kViews, 3, step, 15000).t;
+    for (std::int64_t view = 0; view < kViews; ++view) counts[static_cast<std::size_t>((t[view].item<std::int64_t>() - 20) / (kValues / kBins))] += 1.0;
+  }
+  const double expected = double{kSteps * kViews} / kBins;
+  double chi_square = 0.0;
+  for (const double count : counts) chi_square += (count - expected) * (count - expected) / expected;
+  EXPECT_LT(chi_square, 59.7);  // 30 degrees of freedom, one in a thousand
 }
 
 TEST(Draw, ClampsToTheTableAndLetsTheUpperBoundWin) {

@@ -193,6 +193,19 @@ TEST_F(ViewPromptsTest, WarnsAboutWordsThatDoNotFit) {
   EXPECT_NE(warnings(*prior, "a red sphere with a a a a a a a").find("no room for the view words"), std::string::npos);
 }
 
+TEST_F(ViewPromptsTest, WarnsAboutTheTextsOfOptionsToo) {
+  const auto prior = load();
+  GuidanceConfig config;
+  config.prompt_back = "a wobbly red sphere";
+  config.negative_prompt = "garish";
+  ::testing::internal::CaptureStderr();
+  const ViewPrompts prompts(*prior, "a red sphere", config);
+  const std::string text = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(text.find("prompt_back: "), std::string::npos) << text;
+  EXPECT_NE(text.find("\"wobbly\""), std::string::npos) << text;
+  EXPECT_NE(text.find("negative_prompt: "), std::string::npos) << text;
+}
+
 TEST(ViewPromptsOptions, OwnPromptsNegativesAndBlendsReachThePrior) {
   const auto mean = [](double value) { return at::full({3, 4, 4}, value, at::kDouble); };
   testing::GaussianPrior prior(testing::scaled_linear_alphas_cumprod(), 0.04,

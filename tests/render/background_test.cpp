@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "dreamfusion/core/rng.h"
+#include "testing/numeric_gradient.h"
 
 namespace dreamfusion {
 namespace {
@@ -44,6 +45,20 @@ TEST(EnvironmentBackground, EveryParameterLearns) {
     ASSERT_TRUE(tensor.grad().defined()) << name;
     EXPECT_GT(tensor.grad().abs().sum().item<double>(), 0) << name;
   }
+}
+
+TEST(EnvironmentBackground, HasItsGradients) {
+  BackgroundConfig config;
+  config.width = 4;
+  config.octaves = 2;
+  const EnvironmentBackground environment(config, 3, c10::kCPU);
+  const at::Tensor directions = some_directions(6).to(at::kDouble);
+  std::vector<at::Tensor> leaves;
+  for (const auto& [name, tensor] : environment.parameter_group().parameters) {
+    tensor.set_data(tensor.detach().to(at::kDouble));
+    leaves.push_back(tensor);
+  }
+  EXPECT_LT(testing::gradient_error([&](const std::vector<at::Tensor>&) { return environment.color(directions); }, leaves), 1e-6);
 }
 
 TEST(RandomBackground, HalfOfTheTimeGray) {

@@ -95,6 +95,17 @@ TEST(PaperCameras, LookAtPointsAreNormal) {
   EXPECT_LT(kolmogorov_smirnov(of_cameras(config, miss), rayleigh), kOneInAThousand);
 }
 
+/// Without the other jitters the up vector (0, 0, 1) + N(0, 0.02²I) turns the picture by about N(0, (0.02/cos elevation)²).
+TEST(PaperCameras, UpVectorsAreNormal) {
+  CameraConfig config = paper_cameras();
+  config.position_jitter = config.look_at_std = 0.0;
+  config.elevation_deg = {0, 0};
+  config.area_uniform_fraction = 0.0;
+  const auto roll = [](const Camera& c) { return std::atan2(c.world_from_camera[8], c.world_from_camera[9]); };  // z of right, z of up
+  const auto normal = [](double x) { return 0.5 * std::erfc(-x / (0.02 * std::numbers::sqrt2)); };
+  EXPECT_LT(kolmogorov_smirnov(of_cameras(config, roll), normal), kOneInAThousand);
+}
+
 TEST(PaperLights, ModesAreAQuarterAlbedoAndThreeEighthsEach) {
   const LightConfig config = paper_lights();
   int counts[3] = {0, 0, 0};
@@ -123,6 +134,30 @@ TEST(PaperLights, StandAroundTheCameraAtTheirOwnDistance) {
   }
   EXPECT_LT(kolmogorov_smirnov(distances, uniform_cumulative(0.8, 1.5)), kOneInAThousand);
   EXPECT_LT(kolmogorov_smirnov(ratios, uniform_cumulative(-std::numbers::pi, std::numbers::pi)), kOneInAThousand);
+}
+
+/// The light's direction is that of p + N(0, I): with the camera at (1.2, 0, 0) the part along x is N(1.2, 1), the part across Rayleigh,
+/// so P(angle ≤ θ) = Φ-weighted: integrated here numerically, independent of the code's own draws.
+TEST(PaperLights, SpreadAroundTheCameraWithUnitDeviation) {
+  const Camera camera = orbit_camera({.azimuth = 0.0, .elevation = 0.0, .distance = 1.2});
+  std::vector<double> angles;
+  for (int step = 0; step < kDraws; ++step) {
+    const auto p = sample_lighting(paper_lights(), camera, 9, step, 15000, 0).lights.at(0).place;
+    angles.push_back(std::atan2(std::hypot(p[1], p[2]), p[0]));
+  }
+  const auto cumulative = [](double theta) {
+    double sum = 0.0;
+    constexpr double kStep = 1e-3;
+    for (double x = -6.0; x < 8.0; x += kStep) {  // P(across ≤ x·tan θ) for x > 0; all but a cone around −x for θ > 90°
+      const double density = std::exp(-0.5 * (x - 1.2) * (x - 1.2)) / std::sqrt(2 * std::numbers::pi) * kStep;
+      const double edge = std::abs(x * std::tan(theta)), within = 1.0 - std::exp(-0.5 * edge * edge);
+      if (theta <= std::numbers::pi / 2) sum += x > 0 ? density * within : 0.0;
+      else sum += x > 0 ? density : density * (1.0 - within);
+    }
+    return sum;
+  };
+  std::vector<double> few(angles.begin(), angles.begin() + 600);  // the integral is slow
+  EXPECT_LT(kolmogorov_smirnov(few, cumulative), kOneInAThousand);
 }
 
 TEST(Lights, InAConeAreUniformInArea) {

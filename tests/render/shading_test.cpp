@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "testing/numeric_gradient.h"
+
 #include <cmath>
 
 #include "dreamfusion/core/error.h"
@@ -114,6 +116,17 @@ TEST(SampleLighting, StandsAroundTheCameraAtTheConfiguredDistance) {
     EXPECT_TRUE(distance >= 2.5 && distance <= 3.5) << distance;
     for (std::size_t axis = 0; axis < 3; ++axis) EXPECT_NEAR(light[axis] / distance, camera.position()[axis] / 2.0, 1e-9);
   }
+}
+
+TEST(Shade, HasItsGradientsAlsoASecondTime) {
+  const at::Tensor albedo = at::tensor({0.2, 0.5, 0.3, 0.4, 0.1, 0.6}, at::kDouble).view({2, 3}).requires_grad_();
+  const at::Tensor normal = at::tensor({0.1, 0.2, 0.95, 0.3, 0.9, 0.2}, at::kDouble).view({2, 3}).requires_grad_();
+  const at::Tensor x_world = at::tensor({0.1, 0.0, 0.3, -0.2, 0.3, 0.1}, at::kDouble).view({2, 3}).requires_grad_();
+  Lighting lighting = point_lighting(ShadingMode::kLit, {0.5, 1.0, 1.5}, 0.1, 0.6);
+  lighting.lights.push_back({{1, 1, 1}, {0.2, 0.1, 0.3}, true});
+  const auto shaded = [&](const std::vector<at::Tensor>& in) { return shade(in[0], in[1], in[2], lighting); };
+  EXPECT_LT(testing::gradient_error(shaded, {albedo, normal, x_world}), 1e-7);
+  EXPECT_LT(testing::second_gradient_error(shaded, {albedo, normal}), 1e-6);
 }
 
 }  // namespace

@@ -10,6 +10,20 @@
 namespace dreamfusion {
 namespace {
 
+TEST(Losses, OfTheOpacityHaveTheirGradients) {
+  const at::Tensor opacity = at::tensor({0.05, 0.3, 0.55, 0.93}, at::kDouble).requires_grad_();
+  for (const auto& loss : {opacity_loss, entropy_loss, opaque_loss}) {
+    EXPECT_LT(testing::gradient_error([&](const std::vector<at::Tensor>& in) { return loss(in[0]); }, {opacity}), 1e-7);
+  }
+}
+
+TEST(OrientationSum, HasItsGradientThroughTheNormals) {
+  const at::Tensor weights = at::tensor({0.25, 0.5, 0.1}, at::kDouble);
+  const at::Tensor normals = at::tensor({-1.0, 0.1, 0.0, 0.6, 0.8, 0.1, 0.9, -0.2, 0.3}, at::kDouble).view({3, 3}).requires_grad_();
+  const at::Tensor directions = at::tensor({1.0, 0.0, 0.0}, at::kDouble).expand({3, 3});
+  EXPECT_LT(testing::gradient_error([&](const std::vector<at::Tensor>& in) { return orientation_sum(weights, in[0], directions); }, {normals}), 1e-7);
+}
+
 TEST(OpacityLoss, IsTheMeanOfTheSmoothedAbsoluteValue) {
   const at::Tensor opacity = at::tensor({0.0, 0.5, 1.0}, at::kDouble);
   const double expected = (std::sqrt(0.01) + std::sqrt(0.26) + std::sqrt(1.01)) / 3.0;

@@ -40,7 +40,7 @@ struct GuidanceConfig {
     v.option("score_clip", score_clip, "largest magnitude of an element of w(t)(ε̂ − ε) (D-SDS: [0, 0.5, 2.0, 10000]); 0 = off", Interval{0, 1e6});
     v.choice("view_conditioning", view_conditioning, "how the prior learns the view: camera = its camera input, words = \", front view\" in the prompt, auto = both where the pack has a camera input", {"auto", "words", "camera"});
     v.option("view_dependent_prompting", view_dependent_prompting, "append the view words to the prompt");
-    v.choice("view_blending", view_blending, "embeddings between the views: quadrants = the nearest view's (DreamFusion's appendix), interpolate = a mix by azimuth (its main text)", {"quadrants", "interpolate"});
+    v.choice("view_blending", view_blending, "embeddings between the views: quadrants = the nearest view's (DreamFusion's appendix), interpolate = a mix by azimuth (its main text; always with perp_neg)", {"quadrants", "interpolate"});
     v.option("front_threshold_deg", front_threshold_deg, "|azimuth| up to this is the front view", Interval{0, 180});
     v.option("back_threshold_deg", back_threshold_deg, "|azimuth| from 180° minus this is the back view", Interval{0, 180});
     v.option("overhead_threshold_deg", overhead_threshold_deg, "elevation above this is the overhead view", Interval{0, 90});

@@ -82,8 +82,6 @@ struct ProposalConfig {
   std::int64_t blocks = 2;
   std::int64_t width = 64;
   double anneal_slope = 10.0;
-  double dilation_multiplier = 0.5;
-  double dilation_bias = 0.0025;
 
   template <class V>
   void visit(V& v) {
@@ -92,8 +90,6 @@ struct ProposalConfig {
     v.option("blocks", blocks, "residual blocks of the proposal network", Interval{1, 8});
     v.option("width", width, "width of the proposal network", Interval{4, 512});
     v.option("anneal_slope", anneal_slope, "how fast the proposals are trusted: exponent slope·s/((slope−1)·s+1) of their weights, s = share of the run; 0 = at once", Interval{0, 1000});
-    v.option("dilation_multiplier", dilation_multiplier, "proposals are widened by this share of an expected interval", Interval{0, 10});
-    v.option("dilation_bias", dilation_bias, "… plus this share of the ray's chord", Interval{0, 1});
   }
 };
 
@@ -106,6 +102,11 @@ struct RenderConfig {
   double occupancy_decay = 0.95;
   std::int64_t occupancy_refresh = 16;
   ProposalConfig proposal;
+
+  /// Even steps across the sphere in finished pictures, as fine as training asks a ray.
+  std::int64_t picture_samples_per_ray() const {
+    return sampling == "proposal" ? proposal.rounds * proposal.samples + samples_per_ray : samples_per_ray;
+  }
 
   template <class V>
   void visit(V& v) {

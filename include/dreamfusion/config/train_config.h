@@ -9,7 +9,7 @@ namespace dreamfusion {
 
 struct LossConfig {
   std::string reduction = "mean";
-  std::string orient_views = "lit";
+  std::string orient_views = "auto";
   ScheduledValue lambda_sds = 100.0;
   ScheduledValue lambda_orient = 0.01;
   ScheduledValue lambda_opacity = 0.5;
@@ -21,15 +21,17 @@ struct LossConfig {
   ScheduledValue lambda_tv = 0.0;
   ScheduledValue lambda_interlevel = 1.0;
 
+  bool orients_every_view() const { return orient_views == "all" || (orient_views == "auto" && reduction == "threestudio"); }
+
   template <class V>
   void visit(V& v) {
     constexpr Interval kAny{0, 1e9};
     v.choice("reduction", reduction, "of lambda_sds, lambda_orient, lambda_opacity and lambda_entropy: mean = over pixels and rays; sum = over the pixels and rays of a view, mean over views (DreamFusion's pseudocode); threestudio = SDS as sum, orient summed over samples by the rays that hit, the rest as mean", {"mean", "sum", "threestudio"});
     v.option("lambda_sds", lambda_sds, "weight of score distillation", kAny);
     v.option("lambda_orient", lambda_orient, "weight of the orientation loss Σ w·max(0, n·v)²: normals that face away from the camera", kAny);
-    v.choice("orient_views", orient_views, "views that the orientation loss sees: lit = those that need normals anyway, all = every view (DreamFusion)", {"lit", "all"});
+    v.choice("orient_views", orient_views, "views that the orientation loss sees: lit = those that need normals anyway, all = every view (DreamFusion, threestudio), auto = all with reduction=threestudio, else lit", {"auto", "lit", "all"});
     v.option("lambda_opacity", lambda_opacity, "weight of √(opacity² + 0.01): less fog (DreamFusion)", kAny);
-    v.option("lambda_entropy", lambda_entropy, "weight of the binary entropy of the opacity in bits: rays hit or miss (stable-dreamfusion)", kAny);
+    v.option("lambda_entropy", lambda_entropy, "weight of the binary entropy of the opacity in bits: rays hit or miss", kAny);
     v.option("lambda_sparsity", lambda_sparsity, "threestudio's sparsity: √(opacity² + 0.01), always the mean over rays", kAny);
     v.option("lambda_opaque", lambda_opaque, "threestudio's opaque: binary entropy of the opacity in nats, always the mean over rays", kAny);
     v.option("lambda_z_variance", lambda_z_variance, "weight of the variance of depth along rays with opacity > 0.5, mean over them: thin surfaces (HiFA)", kAny);

@@ -21,6 +21,7 @@ enum class RandomPurpose : std::uint32_t {
   kNoise = 8,
   kOccupancy = 9,
   kProposalInit = 10,
+  kBackgroundChoice = 11,
   kTest = 100,
 };
 
