@@ -29,5 +29,6 @@ echo "|---|---|---|"
 measure hash
 measure hash-analytic-normals field.normals=analytic
 measure mlp field=mlp
+measure mlp-bfloat16 field=mlp field.mlp.matmul=bfloat16
 measure mlp-finite-differences field=mlp field.normals=finite_difference
 measure mlp-all-activations-kept field=mlp field.mlp.chunk=0

@@ -12,7 +12,7 @@ Installs what is missing (Debian packages, LibTorch), builds the program and mak
 
   scripts/quickstart.sh "a blue car"
   scripts/quickstart.sh "a blue car" --config quick.json --seed 3
-  scripts/quickstart.sh "a white rocket with blue fins" -o my-rocket guidance.scale=50
+  scripts/quickstart.sh "a white rocket with blue fins" -o my-rocket guidance.guidance_scale=6
 
 Everything after the prompt goes to the program (build/release/dreamfusion --help lists it). Added where it is not given:
   --config configs/base.json (a bare name, such as quick.json, is one of configs/)

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <cctype>
+#include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -128,6 +130,52 @@ TEST(PaperConfig, OptimiserAndLength) {  // appendix A.2
   EXPECT_EQ(config.optimizer.lr_scale, ScheduledValue(1.0));
 }
 
+/// What the paper leaves open, and docs/method.md section 7 gives the reason of.
+TEST(PaperConfig, WhereThePaperIsSilent) {
+  const Config config = shipped({"paper.json"});
+  EXPECT_EQ(config.field.density_bias, -1.0);  // multinerf's, before the activation
+  EXPECT_EQ(config.background.width, 64);
+  EXPECT_EQ(config.background.octaves, 4);
+  EXPECT_EQ(config.render.proposal.blocks, 1);
+  EXPECT_EQ(config.render.proposal.width, 64);
+  EXPECT_EQ(config.optimizer.lr_proposal, config.optimizer.lr_network);
+  EXPECT_EQ(config.optimizer.shampoo.start_step, 5);
+  EXPECT_EQ(config.field.mlp.matmul, "float32");
+}
+
+/// Every number in the file is one of those above, or how often this program reports and what it shows at the end.
+TEST(PaperConfig, HoldsNothingElse) {
+  std::ifstream file(std::filesystem::path(DREAMFUSION_SOURCE_DIR) / "configs" / "paper.json");
+  const auto json = nlohmann::json::parse(file, nullptr, true, /*ignore_comments=*/true);
+  std::set<std::string> members;
+  const std::function<void(const nlohmann::json&, const std::string&)> collect = [&](const nlohmann::json& node, const std::string& path) {
+    if (!node.is_object()) {
+      members.insert(path);
+      return;
+    }
+    for (const auto& [name, member] : node.items()) collect(member, path.empty() ? name : path + "." + name);
+  };
+  collect(json, "");
+  const std::set<std::string> accounted = {
+      "iterations", "field.type", "field.bounding_radius", "field.density_activation", "field.density_bias", "field.density_init",
+      "field.blob_strength", "field.blob_radius", "field.normals", "field.mlp.octaves", "field.mlp.lambda_sigma", "field.mlp.blocks",
+      "field.mlp.width", "camera.azimuth_deg", "camera.elevation_deg", "camera.area_uniform_fraction", "camera.area_uniform_elevation_deg",
+      "camera.distance", "camera.lens", "camera.focal", "camera.position_jitter", "camera.look_at_std", "camera.up_std", "light.placement",
+      "light.position_std", "light.distance", "light.ambient", "light.diffuse", "light.lit_probability", "light.textureless_probability",
+      "background.type", "background.random_probability", "background.width", "background.octaves", "render.train_resolution",
+      "render.sampling", "render.samples_per_ray", "render.proposal.rounds", "render.proposal.samples", "render.proposal.blocks",
+      "render.proposal.width", "render.proposal.anneal_slope", "guidance.guidance_scale", "guidance.weighting",
+      "guidance.timestep_schedule", "guidance.min_step_percent", "guidance.max_step_percent", "guidance.view_dependent_prompting",
+      "guidance.view_blending", "guidance.front_threshold_deg", "guidance.back_threshold_deg", "guidance.overhead_threshold_deg",
+      "loss.reduction", "loss.lambda_sds", "loss.orient_views", "loss.lambda_orient", "loss.lambda_opacity", "loss.lambda_entropy",
+      "loss.lambda_interlevel", "optimizer.type", "optimizer.lr_network", "optimizer.lr_background", "optimizer.lr_proposal",
+      "optimizer.lr_scale", "optimizer.warmup_steps", "optimizer.warmup_start", "optimizer.cosine_end", "optimizer.beta1",
+      "optimizer.beta2", "optimizer.epsilon", "optimizer.shampoo.block_size", "optimizer.shampoo.exponent", "optimizer.shampoo.start_step",
+      "train.batch_size",
+      "train.preview_every", "train.checkpoint_every", "train.watchdog_max_opacity", "turntable.distance", "turntable.frames"};
+  EXPECT_EQ(members, accounted);
+}
+
 TEST(CameraPresets, GoBehindAnyConfig) {
   const Config threestudio = shipped({"base.json", "cameras-threestudio.json"});
   EXPECT_EQ(threestudio.camera.distance, (Interval{1.5, 2.0}));
@@ -150,7 +198,8 @@ TEST(PaperShort, DiffersFromThePaperInNothingButWhatItSays) {
   }
   EXPECT_EQ(sections, (std::set<std::string>{"/iterations", "/field/mlp/lambda_sigma", "/light/lit_probability", "/background/random_probability",
                                              "/render/train_resolution", "/guidance/guidance_scale", "/loss/lambda_orient",
-                                             "/loss/lambda_opacity", "/optimizer/warmup_steps", "/train/batch_size", "/turntable/distance"}));
+                                             "/loss/lambda_opacity", "/optimizer/type", "/optimizer/lr_network", "/optimizer/beta2",
+                                             "/optimizer/warmup_steps", "/field/density_init", "/field/blob_radius", "/train/batch_size", "/turntable/distance"}));
 }
 
 TEST(PaperShort, DividesEveryNumberOfStepsByTwenty) {
