@@ -1,4 +1,5 @@
 #include "chunked_field.h"
+#include "density_activation.h"
 #include "mlp_field.h"
 
 #include <gtest/gtest.h>
@@ -63,6 +64,35 @@ TEST(IntegratedEncoding, IsTheExpectationOverTheGaussian) {
   const at::Tensor noise = stream(3).normal_tensor({200000, 3}).to(at::kDouble);
   const at::Tensor mean = integrated_encoding(x + lambda * noise, 3, 0.0).mean(0);
   EXPECT_LT(max_difference(mean, integrated_encoding(x, 3, lambda)[0]), 0.01);
+}
+
+TEST(IntegratedEncoding, HasItsGradientsAlsoASecondTime) {
+  const at::Tensor x = points(4).requires_grad_();
+  const auto encoding = [](const std::vector<at::Tensor>& in) { return integrated_encoding(in[0], 3, 0.1); };
+  EXPECT_LT(gradient_error(encoding, {x}), 1e-7);
+  EXPECT_LT(second_gradient_error(encoding, {x}), 1e-6);
+}
+
+TEST(DensityActivation, HasItsGradientsAlsoASecondTime) {
+  for (const char* activation : {"softplus", "exp"}) {
+    const at::Tensor raw = at::linspace(-4, 3, 8, at::kDouble).requires_grad_();
+    const auto density = [&](const std::vector<at::Tensor>& in) { return activate_density(in[0], activation); };
+    EXPECT_LT(gradient_error(density, {raw}), 1e-7) << activation;
+    EXPECT_LT(second_gradient_error(density, {raw}), 1e-5) << activation;
+  }
+}
+
+TEST(DensityActivation, ExpGrowsFreelyButItsGradientIsBounded) {
+  const at::Tensor raw = at::tensor({10.0, 20.0, 80.0}, at::kDouble).requires_grad_();
+  const at::Tensor sigma = activate_density(raw, "exp");
+  EXPECT_EQ(sigma[2].item<double>(), std::exp(80.0));
+  const at::Tensor gradient = torch::autograd::grad({sigma.sum()}, {raw}, {}, std::nullopt, /*create_graph=*/true)[0];
+  EXPECT_EQ(gradient[0].item<double>(), std::exp(10.0));
+  EXPECT_EQ(gradient[1].item<double>(), std::exp(15.0));
+  EXPECT_EQ(gradient[2].item<double>(), std::exp(15.0));
+  const at::Tensor second = torch::autograd::grad({gradient.sum()}, {raw})[0];  // bounded too: constant beyond the limit
+  EXPECT_EQ(second[0].item<double>(), std::exp(10.0));
+  EXPECT_EQ(second[1].item<double>(), 0.0);
 }
 
 TEST(MlpField, HasThePapersSize) {
