@@ -15,6 +15,11 @@ std::string join(const std::vector<std::string>& words) {
   return line;
 }
 
+std::string describe_text(const PriorManifest& prior) {
+  if (prior.tokenizer == "precomputed") return "embeddings of a list of prompts (" + prior.prompts_file + ")";
+  return prior.tokenizer + ", at most " + std::to_string(prior.context_length) + " tokens";
+}
+
 void print_info(const PriorPack& pack) {
   const PriorManifest& prior = pack.manifest();
   std::cout << "name          " << prior.name << " " << prior.version << "\n"
@@ -22,12 +27,15 @@ void print_info(const PriorPack& pack) {
             << "hash          " << pack.hash() << "\n"
             << "licence       " << prior.license << "\n"
             << "about         " << prior.description << "\n"
-            << "space         " << prior.space << ", " << prior.channels << " x " << prior.resolution << " x "
+            << "space         " << (prior.latent ? "latent" : "pixel") << ", " << prior.channels << " x " << prior.resolution << " x "
             << prior.resolution << "\n"
             << "time steps    " << prior.alphas_cumprod.size() << "\n"
-            << "text          " << prior.tokenizer << ", at most " << prior.context_length << " tokens\n"
+            << "text          " << describe_text(prior) << "\n"
             << "view by       " << (prior.words_conditioning ? "words" : "")
-            << (prior.camera_conditioning ? (prior.words_conditioning ? ", camera" : "camera") : "") << "\n";
+            << (prior.camera_input != CameraInput::kNone ? (prior.words_conditioning ? ", camera" : "camera") : "") << "\n";
+  if (prior.latent)
+    std::cout << "images        " << prior.latent->image_resolution << " x " << prior.latent->image_resolution << ", through the pack's VAE\n";
+  if (prior.views > 1) std::cout << "views         " << prior.views << " of one scene at once\n";
   if (prior.evaluation) {
     std::vector<std::string> kinds, held_out;
     for (const ReferenceKind& kind : prior.evaluation->kinds) kinds.push_back(kind.name);

@@ -2,6 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/isfinite.h>
+#include <ATen/ops/isnan.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/serialization/import.h>
@@ -9,6 +10,7 @@
 #include <sstream>
 
 #include "dreamfusion/core/error.h"
+#include "torchscript_float32.h"
 
 namespace dreamfusion {
 namespace {
@@ -28,6 +30,12 @@ std::string explain(const std::exception& error) {
     if (first.empty()) first = line.substr(std::min(line.size(), line.find_first_not_of(' ')));
   }
   return first;
+}
+
+/// The interpreter passes every exception on as text.
+bool says_out_of_memory(const std::string& reason) {
+  return reason.find("out of memory") != std::string::npos || reason.find("can't allocate memory") != std::string::npos ||
+         reason.find("not enough memory") != std::string::npos;
 }
 
 std::string shape_text(c10::IntArrayRef shape) {
@@ -50,19 +58,41 @@ struct TorchScriptModule::Impl {
   UserError fault(const std::string& what, const std::string& found) const {
     return UserError({.what = what, .where = file, .found = found, .fix = kExportAgain});
   }
+
+  /// Buffers may hold infinities (attention masks do), weights may not.
+  void check_weights() const {
+    for (const auto& [name, values, finite] : entries()) {
+      if (!values.is_floating_point()) continue;
+      const bool sound = finite ? at::isfinite(values).all().item<bool>() : !at::isnan(values).any().item<bool>();
+      if (!sound) throw fault("a module of the prior pack has weights that are not numbers", name + ": NaN or infinite values");
+    }
+  }
+
+  struct Entry {
+    std::string name;
+    at::Tensor values;
+    bool is_parameter;
+  };
+  std::vector<Entry> entries() const {
+    std::vector<Entry> all;
+    for (const auto& item : module.named_parameters()) all.push_back({item.name, item.value, true});
+    for (const auto& item : module.named_buffers()) all.push_back({item.name, item.value, false});
+    return all;
+  }
 };
 
-TorchScriptModule::TorchScriptModule(const std::filesystem::path& file, c10::Device device) : impl_(std::make_unique<Impl>()) {
+TorchScriptModule::TorchScriptModule(const std::filesystem::path& file, ModulePlace place) : impl_(std::make_unique<Impl>()) {
   impl_->file = file.string();
   switch_profiling_off();
   try {
-    impl_->module = torch::jit::load(impl_->file, device);
+    impl_->module = torch::jit::load(impl_->file, place.device);
     impl_->module.eval();
-    for (at::Tensor weight : impl_->module.parameters())  // stored as float16 in a small pack, computed with as float32
-      if (weight.is_floating_point()) weight.set_data(weight.to(at::kFloat));
+    if (!place.as_stored) convert_to_float32(impl_->module);
+    for (at::Tensor weight : impl_->module.parameters()) weight.set_requires_grad(false);
   } catch (const std::exception& error) {
     throw impl_->fault("a module of the prior pack cannot be loaded as TorchScript", explain(error));
   }
+  impl_->check_weights();
 }
 
 TorchScriptModule::~TorchScriptModule() = default;
@@ -71,14 +101,28 @@ TorchScriptModule::TorchScriptModule(TorchScriptModule&&) noexcept = default;
 std::vector<at::Tensor> TorchScriptModule::run(const std::vector<at::Tensor>& inputs) {
   // Not inference mode: its tensors may not take part in a graph later, and the outputs become constants of the caller's graph.
   const at::NoGradGuard no_grad;
+  return forward(inputs);
+}
+
+std::vector<at::Tensor> TorchScriptModule::run_differentiable(const std::vector<at::Tensor>& inputs) { return forward(inputs); }
+
+std::size_t TorchScriptModule::weight_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& entry : impl_->entries()) bytes += entry.values.nbytes();
+  return bytes;
+}
+
+std::vector<at::Tensor> TorchScriptModule::forward(const std::vector<at::Tensor>& inputs) {
   c10::IValue result;
   try {
     result = impl_->module.forward({inputs.begin(), inputs.end()});
-  } catch (const c10::OutOfMemoryError& error) {
-    throw UserError({.what = "not enough memory to run the prior", .where = impl_->file, .found = explain(error),
-                     .fix = "close other programs, use a smaller batch (train.batch_size), or another device (--device)"});
   } catch (const std::exception& error) {
-    throw impl_->fault("a module of the prior pack failed", explain(error));
+    const std::string reason = explain(error);
+    if (says_out_of_memory(reason))
+      throw OutOfMemory({.what = "not enough memory to run the prior", .where = impl_->file, .found = reason,
+                         .fix = "close other programs, or ask for less at once: guidance.prior_batch=1, train.batch_size=1, --vae taesd; "
+                                "or choose another device (guidance.prior_device)"});
+    throw impl_->fault("a module of the prior pack failed", reason);
   }
   if (result.isTensor()) return {result.toTensor()};
   std::vector<at::Tensor> outputs;

@@ -3,99 +3,150 @@
 
 #include <algorithm>
 
+#include "dreamfusion/core/error.h"
+#include "dreamfusion/core/log.h"
+#include "dreamfusion/core/resources.h"
 #include "dreamfusion/core/tensor_check.h"
 #include "dreamfusion/guidance/diffusion_prior.h"
-#include "dreamfusion/guidance/tokenizer.h"
 #include "resize.h"
+#include "text_encoder.h"
 #include "torchscript_module.h"
+#include "vae.h"
 
 namespace dreamfusion {
 namespace {
 
+/// A GPU computes in what the pack stores; a CPU in float32, which it is faster in unless it has instructions for bfloat16.
+ModulePlace place_of(const PriorOptions& options) {
+  return {options.device, options.dtype == "pack" || (options.dtype == "auto" && !options.device.is_cpu())};
+}
+
+std::unique_ptr<Vae> load_vae(const PriorPack& pack, const PriorOptions& options) {
+  const PriorManifest& manifest = pack.manifest();
+  const ModulePlace place = place_of(options);
+  if (!manifest.latent) return nullptr;
+  if (options.vae == "pack") return std::make_unique<Vae>(pack.folder(), *manifest.latent, manifest.channels, manifest.resolution, place);
+  std::filesystem::path folder = options.vae;
+  if (options.vae == "taesd") {
+    folder = find_resource("priors/taesd");
+    if (folder.empty())
+      throw UserError({.what = "the small VAE that ships with the program is not there", .where = "guidance.vae", .found = "no priors/taesd",
+                       .fix = "set DREAMFUSION_HOME to the folder that has it, or use --vae pack"});
+  }
+  return load_small_vae(folder, manifest.channels, manifest.resolution, place);
+}
+
 class TorchScriptPrior final : public DiffusionPrior {
  public:
-  TorchScriptPrior(const PriorPack& pack, c10::Device device)
+  TorchScriptPrior(const PriorPack& pack, const PriorOptions& options)
       : manifest_(pack.manifest()),
-        device_(device),
+        options_(options),
         schedule_(manifest_.alphas_cumprod),
-        tokenizer_(make_tokenizer(pack)),
-        text_encoder_(pack.folder() / manifest_.text_encoder_file, device),
-        unet_(pack.folder() / manifest_.unet_file, device) {
+        text_encoder_(make_text_encoder(pack, place_of(options), options.embedding_cache)),
+        vae_(load_vae(pack, options)),
+        unet_(pack.folder() / manifest_.unet_file, place_of(options)) {
     probe();
   }
 
-  EncodedText encode_text(const std::vector<std::string>& texts) override;
+  EncodedText encode_text(const std::vector<std::string>& texts) override { return text_encoder_->encode(texts); }
+  void release_text_encoder() override { text_encoder_->release(); }
 
-  at::Tensor encode_image(const at::Tensor& image) override {
+  using DiffusionPrior::encode_image;
+  at::Tensor encode_image(const at::Tensor& image, const at::Tensor& posterior_noise) override {
     check_float(image, "image", {kAny, 3, kAny, kAny});
-    return resize_bilinear(image.to(device_, at::kFloat), manifest_.resolution) * 2.0 - 1.0;
+    const std::int64_t size = vae_ ? vae_->image_resolution() : manifest_.resolution;
+    const at::Tensor x = resize_bilinear(image.to(options_.device, at::kFloat), size) * 2.0 - 1.0;
+    return vae_ ? vae_->encode(x, posterior_noise) : x;
+  }
+
+  at::Tensor decode_image(const at::Tensor& x) override {
+    const at::Tensor image = vae_ ? vae_->decode(x) : x.detach().clamp(-1.0, 1.0);
+    return image * 0.5 + 0.5;
   }
 
   at::Tensor predict_noise(const at::Tensor& z_t, const at::Tensor& t, const Conditioning& conditioning) override;
 
   const NoiseSchedule& schedule() const override { return schedule_; }
   const PriorManifest& manifest() const override { return manifest_; }
-  c10::Device device() const override { return device_; }
+  c10::Device device() const override { return options_.device; }
+  PriorMemory memory() const override { return {unet_.weight_bytes(), vae_ ? vae_->weight_bytes() : 0}; }
+  at::Tensor raw_encoding(const at::Tensor& image) override { return vae_->raw_encoding(image); }
+  at::Tensor raw_decoding(const at::Tensor& latent) override { return vae_->raw_decoding(latent); }
 
  private:
   void probe();
+  std::int64_t camera_width() const { return manifest_.camera_input == CameraInput::kMatrix ? 16 : 3; }
+  std::vector<std::int64_t> answer_shape(std::int64_t batch) const {
+    return {batch, manifest_.learned_variance ? 2 * manifest_.channels : manifest_.channels, manifest_.resolution, manifest_.resolution};
+  }
+  at::Tensor run_in_parts(const std::vector<at::Tensor>& inputs);
 
   PriorManifest manifest_;
-  c10::Device device_;
+  PriorOptions options_;
   NoiseSchedule schedule_;
-  std::unique_ptr<Tokenizer> tokenizer_;
-  TorchScriptModule text_encoder_, unet_;
+  std::unique_ptr<TextEncoder> text_encoder_;
+  std::unique_ptr<Vae> vae_;
+  TorchScriptModule unet_;
 };
 
-/// A small forward pass of each module with a batch of two, as guidance runs them: a module that does not take or give what the
-/// manifest says is found now and not in the first step.
+/// A forward pass of the network, with two images where that is cheap: one that does not take or give what the manifest says is
+/// found now and not in the first step.
 void TorchScriptPrior::probe() {
-  constexpr std::int64_t kBatch = 2;
-  const at::TensorOptions real = at::TensorOptions(at::kFloat).device(device_), whole = real.dtype(at::kLong);
-  const std::vector<std::int64_t> image = {kBatch, manifest_.channels, manifest_.resolution, manifest_.resolution};
-  const std::vector<std::int64_t> context = {kBatch, manifest_.context_length, manifest_.embedding_width};
-  text_encoder_.probe({at::full({kBatch, manifest_.context_length}, manifest_.pad_id, whole)}, {{"context", context}});
-  std::vector<at::Tensor> inputs = {at::zeros(image, real), at::full({kBatch}, schedule_.num_timesteps() / 2, whole),
-                                    at::zeros(context, real)};
-  if (manifest_.camera_conditioning) inputs.push_back(at::zeros({kBatch, 3}, real));
-  unet_.probe(inputs, {{"prediction", image}});
+  constexpr std::size_t kLarge = 256u << 20;  // a second image in a network of this size would cost seconds on a CPU
+  const std::int64_t batch = (unet_.weight_bytes() > kLarge ? 1 : 2) * manifest_.views;
+  const at::TensorOptions real = at::TensorOptions(at::kFloat).device(options_.device), whole = real.dtype(at::kLong);
+  std::vector<at::Tensor> inputs = {at::zeros({batch, manifest_.channels, manifest_.resolution, manifest_.resolution}, real),
+                                    at::full({batch}, schedule_.num_timesteps() / 2, whole),
+                                    at::zeros({batch, manifest_.embedding_rows, manifest_.embedding_width}, real)};
+  if (manifest_.camera_input != CameraInput::kNone) inputs.push_back(at::zeros({batch, camera_width()}, real));
+  unet_.probe(inputs, {{"prediction", answer_shape(batch)}});
 }
 
-EncodedText TorchScriptPrior::encode_text(const std::vector<std::string>& texts) {
-  EncodedText encoded;
-  encoded.vocabulary_size = tokenizer_->vocabulary_size();
-  std::vector<std::int64_t> ids;
-  for (const std::string& text : texts) {
-    const Tokens tokens = tokenizer_->encode(text);
-    ids.insert(ids.end(), tokens.ids.begin(), tokens.ids.end());
-    encoded.word_count = std::max(encoded.word_count, tokens.word_count);
-    encoded.dropped_words = std::max(encoded.dropped_words, tokens.dropped_words);
-    std::vector<std::string>& unknown = encoded.unknown_words;
-    for (const std::string& word : tokens.unknown_words)
-      if (std::find(unknown.begin(), unknown.end(), word) == unknown.end()) unknown.push_back(word);
+/// The network on all images, or as many at once as fit: where memory runs out half as many from then on.
+at::Tensor TorchScriptPrior::run_in_parts(const std::vector<at::Tensor>& inputs) {
+  const std::int64_t total = inputs[0].size(0), views = manifest_.views;
+  for (;;) {
+    const std::int64_t limit = options_.batch > 0 ? std::max(options_.batch / views * views, views) : total;
+    try {
+      std::vector<at::Tensor> answers;
+      for (std::int64_t start = 0; start < total; start += limit) {
+        std::vector<at::Tensor> part;
+        for (const at::Tensor& input : inputs) part.push_back(input.slice(0, start, std::min(start + limit, total)));
+        answers.push_back(unet_.run(part)[0]);
+      }
+      return answers.size() == 1 ? answers[0] : at::cat(answers);
+    } catch (const OutOfMemory&) {
+      if (limit <= views) throw;
+      options_.batch = std::max(std::min(limit, total) / 2, views);
+      log_warning("not enough memory for " + std::to_string(std::min(limit, total)) + " images at once: going on with guidance.prior_batch=" +
+                  std::to_string(options_.batch));
+    }
   }
-  const at::Tensor token_ids = at::tensor(ids, at::kLong).view({-1, manifest_.context_length}).to(device_);
-  encoded.context = text_encoder_.run({token_ids})[0];
-  return encoded;
 }
 
 at::Tensor TorchScriptPrior::predict_noise(const at::Tensor& z_t, const at::Tensor& t, const Conditioning& conditioning) {
   const std::int64_t batch = z_t.size(0);
   check_float(z_t, "z_t", {batch, manifest_.channels, manifest_.resolution, manifest_.resolution});
   check_shape(t, "t", {batch});
-  check_float(conditioning.context, "conditioning.context", {batch, manifest_.context_length, manifest_.embedding_width});
-  check_float(conditioning.camera, "conditioning.camera", {batch, 3});
+  check_float(conditioning.context, "conditioning.context", {batch, manifest_.embedding_rows, manifest_.embedding_width});
+  check_float(conditioning.camera, "conditioning.camera", {batch, camera_width()});
+  TORCH_CHECK(batch % manifest_.views == 0, "predict_noise: ", batch, " images are not whole scenes of ", manifest_.views, " views");
   const at::NoGradGuard no_grad;
-  const at::Tensor noisy = z_t.to(device_, at::kFloat);
-  std::vector<at::Tensor> inputs = {noisy, t.to(device_), conditioning.context.to(device_, at::kFloat)};
-  if (manifest_.camera_conditioning) inputs.push_back(conditioning.camera.to(device_, at::kFloat));
-  return schedule_.epsilon(unet_.run(inputs)[0], noisy, t, manifest_.prediction);
+  const c10::Device device = options_.device;
+  const at::Tensor noisy = z_t.to(device, at::kFloat);
+  std::vector<at::Tensor> inputs = {noisy, t.to(device), conditioning.context.to(device, at::kFloat)};
+  if (manifest_.camera_input != CameraInput::kNone) inputs.push_back(conditioning.camera.to(device, at::kFloat));
+  const at::Tensor output = run_in_parts(inputs).slice(1, 0, manifest_.channels);  // a learned variance follows
+  return schedule_.epsilon(output, noisy, t, manifest_.prediction);
 }
 
 }  // namespace
 
-std::unique_ptr<DiffusionPrior> load_torchscript_prior(const PriorPack& pack, c10::Device device) {
-  return std::make_unique<TorchScriptPrior>(pack, device);
+at::Tensor DiffusionPrior::raw_encoding(const at::Tensor&) { TORCH_CHECK(false, "this prior has no image encoder"); }
+at::Tensor DiffusionPrior::raw_decoding(const at::Tensor&) { TORCH_CHECK(false, "this prior has no image decoder"); }
+
+std::unique_ptr<DiffusionPrior> load_torchscript_prior(const PriorPack& pack, const PriorOptions& options) {
+  return std::make_unique<TorchScriptPrior>(pack, options);
 }
 
 }  // namespace dreamfusion

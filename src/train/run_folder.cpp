@@ -12,6 +12,7 @@
 
 #include "dreamfusion/config/load.h"
 #include "dreamfusion/core/error.h"
+#include "dreamfusion/core/memory.h"
 #include "dreamfusion/core/text.h"
 #include "dreamfusion/core/version.h"
 #include "dreamfusion/io/files.h"
@@ -38,6 +39,7 @@ bool holds_run(const fs::path& path) { return fs::exists(path / "config.json") |
 /// Everything that a run writes.
 std::vector<fs::path> run_files(const fs::path& path) {
   return {path / "config.json", path / "run.json",   path / "metrics.jsonl", path / "preview.png",
+          path / "guidance_preview.png", path / "embeddings.safetensors",
           path / "checkpoints", path / "turntable", path / "mesh.obj",      path / "evaluation.json",
           path / "evaluation.png"};
 }
@@ -104,6 +106,7 @@ void RunFolder::write_status(const std::string& status) {
   ordered_json run = ordered_json::parse(read_file(path_ / "run.json"));
   run["status"] = status;
   run["ended"] = utc_now();
+  run["peak_memory_bytes"] = peak_resident_bytes();
   write_file_atomically(path_ / "run.json", run.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n");
 }
 

@@ -46,7 +46,7 @@ TEST(Manifest, ReadsAValidOne) {
   EXPECT_EQ(m.resolution, 8);
   EXPECT_EQ(m.prediction, Prediction::kV);
   EXPECT_EQ(m.alphas_cumprod.size(), 1000u);
-  EXPECT_TRUE(m.words_conditioning && m.camera_conditioning);
+  EXPECT_TRUE(m.words_conditioning && m.camera_input == CameraInput::kAngles);
   EXPECT_EQ(m.view_phrases.at("back"), ", back view");
   EXPECT_EQ(m.unet_file, "unet.pt");
   EXPECT_EQ(m.evaluation->kinds[1].main_part, "cap");
@@ -155,7 +155,7 @@ TEST(Manifest, EveryTruncationIsAFault) {
 
 TEST(Manifest, OtherFormatsAndNewerVersionsAreToldAlone) {
   Json manifest = valid();
-  manifest["format_version"] = 2;
+  manifest["format_version"] = 3;
   manifest["space"] = "latent";
   EXPECT_NE(fault_of_text(manifest.dump()).find("newer dreamfusion"), std::string::npos);
   EXPECT_EQ(fault_of_text(manifest.dump()).find("latent"), std::string::npos);

@@ -52,7 +52,7 @@ TEST_F(TorchScriptPriorTest, TheThreePredictionsGiveTheSameScore) {
     const ScoreDistillation distillation(*prior, {});
     const ViewPrompts prompts(*prior, "a red sphere", {});
     const DistillationDraw draw = distillation.draw(2, 1, 0, 100);
-    const at::Tensor gradient = distillation.gradient(image, prompts, std::vector<ViewAngles>(2), draw).gradient;
+    const at::Tensor gradient = distillation.gradient(image, prompts, std::vector<ViewPose>(2), draw).gradient;
     if (!first.defined()) first = gradient;
     EXPECT_TRUE(at::allclose(gradient, first, 1e-3, 1e-4)) << prediction << (gradient - first).abs().max();
   }
@@ -67,7 +67,7 @@ TEST_F(TorchScriptPriorTest, DistillationThroughTheImageArrivesAtTheColourOfTheP
   at::Tensor image = at::full({1, 3, 16, 16}, 0.5).requires_grad_();
   for (std::int64_t step = 0; step < 300; ++step) {
     const at::Tensor x = prior->encode_image(image);
-    const at::Tensor gradient = distillation.gradient(x, prompts, {ViewAngles{}}, distillation.draw(1, 3, step, 300)).gradient;
+    const at::Tensor gradient = distillation.gradient(x, prompts, {ViewPose{}}, distillation.draw(1, 3, step, 300)).gradient;
     const at::Tensor by_pixel = torch::autograd::grad({inject_gradient(x, gradient)}, {image})[0];
     image = (image - 0.2 * by_pixel).detach().requires_grad_();
   }

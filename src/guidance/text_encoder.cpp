@@ -1,0 +1,165 @@
+#include "text_encoder.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "dreamfusion/config/json_node.h"
+#include "dreamfusion/core/error.h"
+#include "dreamfusion/core/text.h"
+#include "make_tokenizer.h"
+#include "dreamfusion/io/files.h"
+#include "dreamfusion/io/safetensors.h"
+#include "embedding_cache.h"
+
+namespace dreamfusion {
+namespace {
+
+void note_words(EncodedText& encoded, const Tokens& tokens) {
+  encoded.word_count = std::max(encoded.word_count, tokens.word_count);
+  encoded.dropped_words = std::max(encoded.dropped_words, tokens.dropped_words);
+  for (const std::string& word : tokens.unknown_words)
+    if (std::find(encoded.unknown_words.begin(), encoded.unknown_words.end(), word) == encoded.unknown_words.end())
+      encoded.unknown_words.push_back(word);
+}
+
+/// Each token's row times its weight, all of it scaled so that the mean stays what it was (the rule of AUTOMATIC1111's web UI: an
+/// emphasis must not make the whole prompt louder). context [rows, width]; rows beyond the tokens count 1.
+at::Tensor weighted(const at::Tensor& context, const std::vector<double>& weights) {
+  if (weights.empty()) return context;
+  at::Tensor factors = at::ones({context.size(0), 1}, context.options());
+  const auto count = std::min<std::int64_t>(static_cast<std::int64_t>(weights.size()), context.size(0));
+  for (std::int64_t i = 0; i < count; ++i) factors[i][0] = weights[static_cast<std::size_t>(i)];
+  const at::Tensor scaled = context * factors;
+  const double before = context.mean().item<double>(), after = scaled.mean().item<double>();
+  return after != 0.0 && before / after > 0.0 ? scaled * (before / after) : scaled;
+}
+
+/// A tokenizer and a network.
+class NetworkTextEncoder final : public TextEncoder {
+ public:
+  NetworkTextEncoder(const PriorPack& pack, ModulePlace place, const std::filesystem::path& cache)
+      : manifest_(pack.manifest()), file_(pack.folder() / manifest_.text_encoder_file), place_(place), tokenizer_(make_tokenizer(pack)),
+        cache_(cache, pack.hash()) {
+    check_golden_tokens(pack);
+  }
+
+  EncodedText encode(const std::vector<std::string>& texts) override {
+    EncodedText encoded;
+    encoded.vocabulary_size = tokenizer_->vocabulary_size();
+    std::vector<at::Tensor> contexts;
+    for (const std::string& text : texts) {
+      const Tokens tokens = tokenizer_->encode(text);
+      note_words(encoded, tokens);
+      at::Tensor context = cache_.find(text);
+      if (!context.defined()) cache_.store(text, context = weighted(run(tokens.ids), tokens.weights));
+      contexts.push_back(context.to(place_.device));
+    }
+    encoded.context = at::stack(contexts);
+    return encoded;
+  }
+
+  void release() override { network_.reset(); }
+
+ private:
+  /// A tokenizer from somewhere else gives other ids, and the prior would read another sentence.
+  void check_golden_tokens(const PriorPack& pack) const {
+    const GoldenValues& golden = manifest_.golden;
+    if (tokenizer_->encode(golden.prompt).ids == golden.token_ids) return;
+    throw UserError({.what = "the tokenizer of the prior pack is not the one it was made with", .where = pack.folder().string(),
+                     .found = "other token ids for \"" + golden.prompt + "\" than prior.json has (golden.token_ids)",
+                     .fix = "export the pack again"});
+  }
+
+  /// [rows, width] on the CPU
+  at::Tensor run(const std::vector<std::int64_t>& ids) {
+    if (!network_) load();
+    const at::Tensor token_ids = at::tensor(ids, at::kLong).view({1, -1}).to(place_.device);
+    return network_->run({token_ids})[0][0].cpu();
+  }
+
+  void load() {
+    network_.emplace(file_, place_);
+    constexpr std::int64_t kBatch = 2;
+    const auto last = static_cast<std::int64_t>(tokenizer_->vocabulary_size()) - 1;  // its row must be there
+    at::Tensor ids = at::full({kBatch, manifest_.context_length}, manifest_.pad_id, at::kLong);
+    if (manifest_.tokenizer == "tokenizer_json") ids.select(1, 0).fill_(last);
+    network_->probe({ids.to(place_.device)}, {{"context", {kBatch, manifest_.embedding_rows, manifest_.embedding_width}}});
+  }
+
+  PriorManifest manifest_;
+  std::filesystem::path file_;
+  ModulePlace place_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  EmbeddingCache cache_;
+  std::optional<TorchScriptModule> network_;
+};
+
+/// A closed list of prompts whose embeddings were computed when the pack was made (T5-XXL has 11 GB).
+class PrecomputedTextEncoder final : public TextEncoder {
+ public:
+  PrecomputedTextEncoder(const PriorPack& pack, ModulePlace place) : folder_(pack.folder().string()), device_(place.device) {
+    const PriorManifest& manifest = pack.manifest();
+    const std::string path = (pack.folder() / manifest.prompts_file).string();
+    const nlohmann::json json = parse_json_file(read_file(path), path);
+    Problems problems;
+    const JsonNode node = JsonNode(json, problems).at("prompts");
+    for (const JsonNode& item : node.items()) {
+      if (item.json().is_string()) prompts_.push_back(item.json().get<std::string>());
+      else item.complain("a text");
+    }
+    const NamedTensors tensors = read_safetensors(pack.folder() / manifest.embeddings_file).tensors;
+    const auto context = tensors.find("context");
+    const auto count = static_cast<std::int64_t>(prompts_.size());
+    const std::vector<std::int64_t> shape = {count, manifest.embedding_rows, manifest.embedding_width};
+    if (problems.empty() && (context == tensors.end() || context->second.sizes() != at::IntArrayRef(shape)))
+      node.complain("as many prompts as " + manifest.embeddings_file + " has embeddings of " + std::to_string(shape[1]) + " x " + std::to_string(shape[2]),
+                    std::to_string(count));
+    if (problems.empty() && !at::isfinite(context->second).all().item<bool>())
+      node.complain("embeddings of finite numbers", "NaN or infinite values in " + manifest.embeddings_file);
+    if (problems.empty() && std::find(prompts_.begin(), prompts_.end(), "") == prompts_.end())
+      node.complain("the empty prompt among them", std::to_string(count) + " others");
+    if (!problems.empty())
+      throw UserError({.what = "the prior pack's table of prompts is not usable", .where = path, .found = list_problems(problems),
+                       .fix = "export the pack again"});
+    contexts_ = context->second.to(at::kFloat);
+  }
+
+  EncodedText encode(const std::vector<std::string>& texts) override {
+    EncodedText encoded;
+    encoded.vocabulary_size = prompts_.size();
+    std::vector<at::Tensor> rows;
+    for (const std::string& text : texts) {
+      const auto found = std::find(prompts_.begin(), prompts_.end(), text);
+      if (found == prompts_.end()) throw unknown(text);
+      encoded.word_count = std::max<std::size_t>(encoded.word_count, text.empty() ? 0 : 1);
+      rows.push_back(contexts_[found - prompts_.begin()]);
+    }
+    encoded.context = at::stack(rows).to(device_);
+    return encoded;
+  }
+
+ private:
+  UserError unknown(const std::string& text) const {
+    const std::string nearest = nearest_match(text, prompts_);
+    const std::string hint = nearest.empty() ? "use one of its " + std::to_string(prompts_.size()) + " prompts" : "did you mean \"" + nearest + "\"?";
+    return UserError({.what = "the prior pack has no embedding of this text", .where = folder_, .found = "\"" + text + "\"",
+                      .fix = hint + " (`dreamfusion prior info` lists them), or export the pack again with this one among --prompts",
+                      .exit_code = ExitCode::kUsage});
+  }
+
+  std::string folder_;
+  c10::Device device_;
+  std::vector<std::string> prompts_;
+  at::Tensor contexts_;  // [N, rows, width]
+};
+
+}  // namespace
+
+std::unique_ptr<TextEncoder> make_text_encoder(const PriorPack& pack, ModulePlace place, const std::filesystem::path& cache) {
+  if (pack.manifest().tokenizer == "precomputed") return std::make_unique<PrecomputedTextEncoder>(pack, place);
+  return std::make_unique<NetworkTextEncoder>(pack, place, cache);
+}
+
+}  // namespace dreamfusion
