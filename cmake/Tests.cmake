@@ -44,3 +44,18 @@ foreach(module IN LISTS DREAMFUSION_MODULES)
   string(APPEND _graph "set(DEPENDS_${module} \"${DREAMFUSION_DEPENDS_${module}}\")\n")
 endforeach()
 file(WRITE ${CMAKE_BINARY_DIR}/module_graph.cmake "set(MODULES \"${DREAMFUSION_MODULES}\")\n${_graph}")
+
+# The exporter (Python) and what this program makes of its packs. scripts/test.sh names the Python that has its requirements.
+set(DREAMFUSION_EXPORT_PYTHON "" CACHE FILEPATH "Python with scripts/requirements-export.txt; empty: without the exporter's tests")
+if(DREAMFUSION_EXPORT_PYTHON)
+  set(_packs ${CMAKE_BINARY_DIR}/exported_packs)
+  add_executable(exporter_tests ${CMAKE_SOURCE_DIR}/tests/exporter/parity_test.cpp)
+  target_link_libraries(exporter_tests PRIVATE dreamfusion_guidance dreamfusion_testing)
+  add_test(NAME exporter.make_packs COMMAND ${DREAMFUSION_EXPORT_PYTHON} ${CMAKE_SOURCE_DIR}/tests/exporter/make_packs.py ${_packs})
+  set_tests_properties(exporter.make_packs PROPERTIES FIXTURES_SETUP exported_packs TIMEOUT 600 ENVIRONMENT "OMP_NUM_THREADS=1")
+  add_test(NAME exporter.parity COMMAND exporter_tests)
+  set_tests_properties(exporter.parity PROPERTIES FIXTURES_REQUIRED exported_packs TIMEOUT 600 ENVIRONMENT
+    "DREAMFUSION_EXPORTED_PACKS=${_packs}")
+  add_test(NAME exporter.python COMMAND ${DREAMFUSION_EXPORT_PYTHON} ${CMAKE_SOURCE_DIR}/tests/exporter/exporter_test.py)
+  set_tests_properties(exporter.python PROPERTIES TIMEOUT 900 ENVIRONMENT "OMP_NUM_THREADS=1")
+endif()

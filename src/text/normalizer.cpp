@@ -33,12 +33,13 @@ std::string trimmed(const std::string& text, bool left, bool right) {
   return std::string(rest);
 }
 
-/// BERT's: control characters go, white space becomes a blank.
+/// BERT's: control characters go (the line separator U+0085 too), white space becomes a blank.
 std::string cleaned(const std::string& text) {
   return filtered(text, [](char32_t c, std::string_view bytes, std::string& result) {
-    const bool blank = c == U'\t' || c == U'\n' || c == U'\r' || unicode::is_whitespace(c);
-    if (blank) result += ' ';
-    else if (c != 0 && c != U'\uFFFD' && !unicode::is_other(c)) result += bytes;
+    if (c == U'\t' || c == U'\n' || c == U'\r') result += ' ';
+    else if (c == 0 || c == U'\uFFFD' || unicode::is_other(c)) return;
+    else if (unicode::is_whitespace(c)) result += ' ';
+    else result += bytes;
   });
 }
 

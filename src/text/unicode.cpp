@@ -122,7 +122,7 @@ bool is_whitespace(char32_t c) {
 bool is_punctuation(char32_t c) { return category(c) >= UTF8PROC_CATEGORY_PC && category(c) <= UTF8PROC_CATEGORY_PO; }
 bool is_numeric(char32_t c) { return category(c) >= UTF8PROC_CATEGORY_ND && category(c) <= UTF8PROC_CATEGORY_NO; }
 bool is_nonspacing_mark(char32_t c) { return category(c) == UTF8PROC_CATEGORY_MN; }
-bool is_other(char32_t c) { return category(c) == UTF8PROC_CATEGORY_CN || category(c) >= UTF8PROC_CATEGORY_CC; }
+bool is_other(char32_t c) { return category(c) >= UTF8PROC_CATEGORY_CC; }
 bool is_word(char32_t c) {
   const bool mark = category(c) >= UTF8PROC_CATEGORY_MN && category(c) <= UTF8PROC_CATEGORY_ME;
   return is_letter(c) || mark || category(c) == UTF8PROC_CATEGORY_ND || category(c) == UTF8PROC_CATEGORY_NL || category(c) == UTF8PROC_CATEGORY_PC;

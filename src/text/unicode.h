@@ -29,7 +29,7 @@ bool is_whitespace(char32_t c);      ///< Unicode's White_Space
 bool is_punctuation(char32_t c);     ///< category P
 bool is_numeric(char32_t c);         ///< category N
 bool is_nonspacing_mark(char32_t c); ///< category Mn
-bool is_other(char32_t c);           ///< category C: control, format, private, unassigned
+bool is_other(char32_t c);           ///< control, format, surrogate, private use; not what is unassigned
 bool is_word(char32_t c);            ///< letters, marks, digits, connectors: \w
 
 }  // namespace dreamfusion::unicode
