@@ -45,7 +45,7 @@ def sd1(folder):
     size = tiny_tokenizers.write_clip(folder / "tokenizer")
     pipeline = diffusers.StableDiffusionPipeline(
         vae=vae((4, 8, 8), sample_size=64), unet=unet(), text_encoder=clip(size), tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
-        scheduler=PNDMScheduler(**BETAS, skip_prk_steps=True), safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+        scheduler=PNDMScheduler(**BETAS, skip_prk_steps=True, steps_offset=1), safety_checker=None, feature_extractor=None, requires_safety_checker=False)
     save(pipeline, folder, "creativeml-openrail-m")
 
 
@@ -54,7 +54,7 @@ def sd2(folder):
     pipeline = diffusers.StableDiffusionPipeline(
         vae=vae((4, 8), sample_size=32), text_encoder=clip(size, act="gelu"),
         unet=unet(attention_head_dim=(2, 4), use_linear_projection=True, upcast_attention=True),
-        tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"), scheduler=DDIMScheduler(**BETAS, prediction_type="v_prediction"),
+        tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"), scheduler=DDIMScheduler(**BETAS, clip_sample=False, steps_offset=1, prediction_type="v_prediction"),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False)
     save(pipeline, folder, "openrail++")
 
@@ -85,7 +85,7 @@ def sdxl(folder):
         vae=vae((4, 8, 8), sample_size=64, scaling_factor=0.13025), unet=network, text_encoder=clip(size),
         text_encoder_2=clip(size, CLIPTextModelWithProjection, "gelu", projection_dim=24),
         tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"), tokenizer_2=CLIPTokenizer.from_pretrained(folder / "tokenizer_2", pad_token="!"),
-        scheduler=DDIMScheduler(**BETAS), force_zeros_for_empty_prompt=True, add_watermarker=False)
+        scheduler=DDIMScheduler(**BETAS, clip_sample=False, steps_offset=1), force_zeros_for_empty_prompt=True, add_watermarker=False)
     save(pipeline, folder, "openrail++")
 
 
@@ -96,7 +96,7 @@ def mvdream(folder):
     mv_unet_import.model_class()(image_size=16).save_pretrained(folder / "unet")
     vae((4, 8), sample_size=32).save_pretrained(folder / "vae")
     clip(size, act="gelu").save_pretrained(folder / "text_encoder")
-    DDIMScheduler(**BETAS).save_pretrained(folder / "scheduler")
+    DDIMScheduler(**BETAS, clip_sample=False, steps_offset=1).save_pretrained(folder / "scheduler")
     shutil.copyfile(HERE / "mv_unet.py", folder / "mv_unet.py")
     index = {"_class_name": "MVDreamPipeline", "scheduler": ["diffusers", "DDIMScheduler"], "text_encoder": ["transformers", "CLIPTextModel"],
              "tokenizer": ["transformers", "CLIPTokenizer"], "unet": ["mv_unet", "MultiViewUNetModel"], "vae": ["diffusers", "AutoencoderKL"]}
