@@ -23,7 +23,7 @@ import export_prior  # noqa: E402
 import reference  # noqa: E402
 import tiny_models  # noqa: E402
 
-PROMPTS = ["", "a red mushroom", "a blue chair, side view", "Ein Café für Größe, naïve façade", "A tiny 🍄 mushroom 🚀!",
+PROMPTS = ["", "a red mushroom", "a blue chair, side view", "Ein Café für Größe, naïve façade", "A tiny 🍄 mushroom! 🚀",
            "a highly detailed red mushroom on a wooden chair, " * 30]
 # name -> (which model, options of the exporter)
 PACKS = {

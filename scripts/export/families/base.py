@@ -13,7 +13,7 @@ from ..schedule import noise_schedule
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 VIEW_PHRASES = {"front": ", front view", "side": ", side view", "back": ", back view", "overhead": ", overhead view"}
 
-SAMPLES = ["", "a blue chair, side view", "a highly detailed stone bust of a fox, " * 20]
+SAMPLES = ["", "a blue chair, side view!", "a highly detailed stone bust of a fox, " * 20]
 
 
 @dataclasses.dataclass

@@ -12,19 +12,21 @@ from .stable_diffusion import StableDiffusion
 class XlText(nn.Module):
     """Rows 0 … L-1: both encoders' states before their last layer, side by side. Row L: the second one's pooled embedding, then zeros."""
 
-    def __init__(self, first, second, second_pad_id, null_ids, zero_null):
+    def __init__(self, first, second, padding, null_ids, zero_null):
+        """@param padding  (the second tokenizer's padding id, the first one's id for that token's text or -1)"""
         super().__init__()
         length = null_ids.shape[-1]
         self.first, self.second = ClipLayers(first, length), ClipLayers(second, length)
         self.text_projection = second.text_projection
-        self.pad_id, self.zero_null = second_pad_id, zero_null
+        (self.pad_id, self.twin_id), self.zero_null = padding, zero_null
         self.end_id = int(null_ids[0, 1])  # an empty text is its beginning, its end, and padding
         self.register_buffer("null_ids", null_ids)
 
     def forward(self, token_ids):
         ended = (token_ids == self.end_id).long()
         padding = (ended.cumsum(1) - ended) > 0  # all behind the first end: there the two tokenizers may pad differently
-        ids = token_ids.masked_fill(padding, self.pad_id)
+        # The second one pads with "!", and so takes a "!" in the text for padding, too.
+        ids = token_ids.masked_fill(padding | (token_ids == self.twin_id), self.pad_id)
         states = self.first(token_ids)[0]
         states_2, last = self.second(ids)
         rows = torch.cat([states, states_2], -1)
@@ -99,7 +101,13 @@ class StableDiffusionXL(StableDiffusion):
             empty = torch.tensor([text == "" and zero_null for text in texts])
             return context.masked_fill(empty[:, None, None], 0.0)
 
-        return XlText(first, second, self.second.pad_id, null, zero_null), original
+        return XlText(first, second, (self.second.pad_id, self.twin()), null, zero_null), original
+
+    def twin(self):
+        """The first tokenizer's id for the text of the second one's padding token, if that is another single token; else -1. (Where such
+        a "!" stands between other signs, as in "?!", the second tokenizer cuts the text differently: that cannot be told from ids.)"""
+        ids = self.tokenizer.backend.encode(self.second.backend.id_to_token(self.second.pad_id)).ids[1:-1]
+        return ids[0] if len(ids) == 1 and ids[0] not in (self.second.pad_id, self.tokenizer.pad_id) else -1
 
     def unet_part(self):
         from diffusers import UNet2DConditionModel
