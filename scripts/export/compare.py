@@ -5,7 +5,7 @@ import torch
 
 from . import golden
 from .errors import ExportError
-from .trace import load_in_float32, trace
+from .trace import load_in_float32, save, trace
 
 # Largest difference, as a part of the largest value of the answer. Both sides compute in float32 with the same operators.
 LIMIT = 1e-4
@@ -24,7 +24,7 @@ class Row:
 def export_part(part, folder):
     """Writes folder/<name>.pt. -> (Row, the golden answer of the library's module)"""
     file = folder / f"{part.name}.pt"
-    trace(part.module, part.inputs(2 * part.views, part.sizes[0])).save(str(file))
+    save(trace(part.module, part.inputs(2 * part.views, part.sizes[0])), file)
     parameters = sum(weight.numel() for weight in part.module.parameters())
     part.module.float()  # what was rounded to the pack's dtype stays rounded: so the program sees it on a CPU
     cases = [part.inputs(batch * part.views, size) for batch, size in ((1, part.sizes[0]), (3, part.sizes[1]))] + [part.golden]

@@ -39,6 +39,6 @@ def quiet():
     import transformers
     warnings.filterwarnings("ignore")
     for library in (diffusers, transformers):
-        library.utils.logging.set_verbosity_error()
+        library.utils.logging.set_verbosity(logging.CRITICAL)  # their errors arrive as exceptions, too
         library.utils.logging.disable_progress_bar()
     logging.getLogger("torch").setLevel(logging.ERROR)

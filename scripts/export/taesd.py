@@ -25,17 +25,18 @@ from export.source import read_json  # noqa: E402
 
 README = """# TAESD
 
-Tiny AutoEncoder for Stable Diffusion 1.x and 2.x, by Ollin Boer Bohan (MIT, see LICENSE; https://github.com/madebyollin/taesd): about a
-seventieth of the parameters of the autoencoder that it imitates, and so much faster, gradient included. `{command}` made the two modules from
-`taesd_encoder.safetensors` and `taesd_decoder.safetensors` ({digests}).
+Tiny AutoEncoder for Stable Diffusion 1.x and 2.x, by Ollin Boer Bohan (MIT, see LICENSE; https://github.com/madebyollin/taesd): 2.4
+million parameters in place of the original autoencoder's 84 million, and so much faster, gradient included. Fine texture is lost.
+`{command}` made the two modules from `taesd_encoder.safetensors` and `taesd_decoder.safetensors`
+({digests}).
 
 | module | input | output | parameters |
 |---|---|---|---|
-| `encoder.pt` | image [B, 3, R, R] in [-1, 1], R divisible by 8 | latent [B, 4, R/8, R/8], already scaled as Stable Diffusion's UNet takes it | {encoder:,} |
+| `encoder.pt` | image [B, 3, R, R] in [-1, 1], R divisible by 8 | latent [B, 4, R/8, R/8], scaled as the UNet takes it | {encoder:,} |
 | `decoder.pt` | such a latent | image, about [-1, 1] | {decoder:,} |
 
-Weights are stored as float16 (exact: the originals are bfloat16 numbers of ordinary size); inputs and outputs are float32. `vae.json` says the
-same for the program. The original networks take and give images in [0, 1]; the modules here convert.
+Weights are stored as float16 (exact: the originals are bfloat16 numbers of ordinary size); inputs and outputs are float32. `vae.json`
+says the same for the program. The original networks take and give images in [0, 1]; the modules here convert.
 """
 
 

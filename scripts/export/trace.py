@@ -1,5 +1,8 @@
 """TorchScript of a module by tracing, such that it runs on any device, and what a loader on a CPU makes of it."""
+import shutil
+import tempfile
 import warnings
+import zipfile
 
 import torch
 
@@ -21,6 +24,24 @@ def trace(module, inputs):
         raise ExportError("a traced module holds what only fits the machine that it was made on", type(module).__name__,
                           "; ".join(left[:4]), "this is a fault of the exporter: please report it with the model's name")
     return script
+
+
+def save(script, file):
+    """Without the debug records, which name the files of the machine that traced, and are most of a small module."""
+    with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".pt") as temporary:
+        script.save(temporary.name)
+        strip(temporary.name, file)
+
+
+def strip(source, target):
+    with zipfile.ZipFile(source) as whole, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as out:
+        for entry in whole.infolist():
+            if entry.filename.endswith(".debug_pkl"):
+                continue
+            kept = zipfile.ZipInfo(entry.filename)  # its date is 1980: the same module makes the same file
+            kept.file_size = entry.file_size
+            with whole.open(entry) as reader, out.open(kept, "w") as writer:
+                shutil.copyfileobj(reader, writer, 1 << 24)
 
 
 def baked(script):

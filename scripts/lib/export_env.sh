@@ -45,13 +45,17 @@ export_base_python() {
 }
 
 export_key() {
-  { cat "$EXPORT_REQUIREMENTS" && "$1" -c 'import sys; print(sys.version, sys.base_prefix)' && uses_cached_torch "$1" && cat "$LIBTORCH_HOME/.complete-cpu"; } |
-    cksum | cut -d ' ' -f 1
+  {
+    cat "$EXPORT_REQUIREMENTS"
+    "$1" -c 'import sys; print(sys.version, sys.base_prefix)'
+    if uses_cached_torch "$1"; then cat "$LIBTORCH_HOME/.complete-cpu"; fi
+  } | cksum | cut -d ' ' -f 1
 }
 
 # uses_cached_torch PYTHON
 uses_cached_torch() {
-  [[ -e $LIBTORCH_HOME/torch/__init__.py && -e $LIBTORCH_HOME/.complete-cpu && ${DREAMFUSION_LIBTORCH:-$LIBTORCH_HOME/torch} == "$LIBTORCH_HOME/torch" ]] &&
+  [[ -e $LIBTORCH_HOME/torch/__init__.py && -e $LIBTORCH_HOME/.complete-cpu ]] &&
+    [[ ${DREAMFUSION_LIBTORCH:-$LIBTORCH_HOME/torch} == "$LIBTORCH_HOME/torch" ]] &&
     [[ $("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])') == "$LIBTORCH_PYTHON" ]]
 }
 
@@ -122,7 +126,8 @@ add_missing_libraries() {
     fi
     echo "$library: installing $package"
     added+="$package "
-    awk -v name="$package" 'index($0, name "==") == 1 { found = 1 } found { print; if (!/\\$/) exit }' "$(requirements_of cuda)" >"$folder/cuda.txt" || return
+    awk -v name="$package" 'index($0, name "==") == 1 { found = 1 } found { print; if (!/\\$/) exit }' \
+      "$(requirements_of cuda)" >"$folder/cuda.txt" || return
     export_pip "$folder" --no-deps --require-hashes --only-binary=:all: -r "$folder/cuda.txt" || return
   done
 }

@@ -44,7 +44,8 @@ BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_line
 def sd1(folder):
     size = tiny_tokenizers.write_clip(folder / "tokenizer")
     pipeline = diffusers.StableDiffusionPipeline(
-        vae=vae((4, 8, 8), sample_size=64), unet=unet(), text_encoder=clip(size), tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
+        vae=vae((4, 8, 8), sample_size=64), unet=unet(), text_encoder=clip(size),
+        tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
         scheduler=PNDMScheduler(**BETAS, skip_prk_steps=True, steps_offset=1), safety_checker=None, feature_extractor=None, requires_safety_checker=False)
     save(pipeline, folder, "creativeml-openrail-m")
 
@@ -54,7 +55,8 @@ def sd2(folder):
     pipeline = diffusers.StableDiffusionPipeline(
         vae=vae((4, 8), sample_size=32), text_encoder=clip(size, act="gelu"),
         unet=unet(attention_head_dim=(2, 4), use_linear_projection=True, upcast_attention=True),
-        tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"), scheduler=DDIMScheduler(**BETAS, clip_sample=False, steps_offset=1, prediction_type="v_prediction"),
+        tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
+        scheduler=DDIMScheduler(**BETAS, clip_sample=False, steps_offset=1, prediction_type="v_prediction"),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False)
     save(pipeline, folder, "openrail++")
 
@@ -84,7 +86,8 @@ def sdxl(folder):
     pipeline = diffusers.StableDiffusionXLPipeline(
         vae=vae((4, 8, 8), sample_size=64, scaling_factor=0.13025), unet=network, text_encoder=clip(size),
         text_encoder_2=clip(size, CLIPTextModelWithProjection, "gelu", projection_dim=24),
-        tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"), tokenizer_2=CLIPTokenizer.from_pretrained(folder / "tokenizer_2", pad_token="!"),
+        tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
+        tokenizer_2=CLIPTokenizer.from_pretrained(folder / "tokenizer_2", pad_token="!"),
         scheduler=DDIMScheduler(**BETAS, clip_sample=False, steps_offset=1), force_zeros_for_empty_prompt=True, add_watermarker=False)
     save(pipeline, folder, "openrail++")
 

@@ -13,6 +13,12 @@ class DeepFloyd(Family):
     def components(self):
         return {"unet": ("UNet2DConditionModel",), "text_encoder": ("T5EncoderModel",)}
 
+    def check(self):
+        text = self.source.path("text_encoder")
+        expect(text.is_dir(), "the T5 text encoder of DeepFloyd IF is missing", text, "no such folder",
+               "it is needed once, for --prompts too (which keep only its answers): download text_encoder/ and tokenizer/")
+        super().check()
+
     def read_tokenizer(self):
         # IF's pipeline lower-cases every prompt before its tokenizer sees it.
         return read_tokenizer(self.source, "tokenizer", LENGTH, lower_case=True)
