@@ -8,10 +8,10 @@
 #include "dreamfusion/config/json_node.h"
 #include "dreamfusion/core/error.h"
 #include "dreamfusion/core/text.h"
-#include "make_tokenizer.h"
 #include "dreamfusion/io/files.h"
 #include "dreamfusion/io/safetensors.h"
 #include "embedding_cache.h"
+#include "make_tokenizer.h"
 
 namespace dreamfusion {
 namespace {
@@ -53,7 +53,8 @@ class NetworkTextEncoder final : public TextEncoder {
       const Tokens tokens = tokenizer_->encode(text);
       note_words(encoded, tokens);
       at::Tensor context = cache_.find(text);
-      if (!context.defined()) cache_.store(text, context = weighted(run(tokens.ids), tokens.weights));
+      const bool fits = context.defined() && context.size(0) == manifest_.embedding_rows && context.size(1) == manifest_.embedding_width;
+      if (!fits) cache_.store(text, context = weighted(run(tokens.ids), tokens.weights));
       contexts.push_back(context.to(place_.device));
     }
     encoded.context = at::stack(contexts);

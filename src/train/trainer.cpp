@@ -52,6 +52,9 @@ Trainer::Trainer(const Config& config, DiffusionPrior& prior)
       distillation_(prior, config.guidance),
       watchdog_(config.train) {
   prior.release_text_encoder();  // the prompts are encoded: gigabytes that no step needs
+  const PriorManifest& manifest = prior.manifest();
+  if (config.guidance.preview)  // a decoder that cannot be used is told now and not after a hundred steps
+    prior.decode_image(at::zeros({1, manifest.channels, manifest.resolution, manifest.resolution}, at::TensorOptions(prior.device())));
 }
 
 StepReport Trainer::step() {
@@ -143,7 +146,8 @@ RenderedView Trainer::render_training_view(const Camera& camera, std::int64_t vi
   ViewOptions options;
   options.lighting = sample_lighting(config_.light, camera, seed, step_, config_.iterations, view);
   const bool shows_normals = options.lighting.mode != ShadingMode::kAlbedo;
-  options.normals = in_latent_warmup() || scheduled(config_.loss.lambda_orient) > 0.0 && (shows_normals || config_.loss.orients_every_view());
+  const bool oriented = scheduled(config_.loss.lambda_orient) > 0.0 && (shows_normals || config_.loss.orients_every_view());
+  options.normals = in_latent_warmup() || oriented;
   Rng jitter(seed, static_cast<std::uint64_t>(step_), RandomPurpose::kRayJitter, static_cast<std::uint32_t>(view));
   options.jitter = jitter.uniform_tensor({rays.origins.size(0)}).to(device_);
 

@@ -16,7 +16,7 @@ namespace dreamfusion {
 struct DistillationDraw {
   at::Tensor t;      ///< [B] int64
   at::Tensor noise;  ///< [B, C, H, W]
-  at::Tensor posterior_noise;  ///< [B, C, H, W] for the image encoder of a latent prior; undefined without, or with posterior=mean
+  at::Tensor posterior_noise = {};  ///< [B, C, H, W] for the image encoder of a latent prior; undefined without, or with posterior=mean
 };
 
 struct DistillationGradient {
