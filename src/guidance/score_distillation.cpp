@@ -108,7 +108,7 @@ at::Tensor ScoreDistillation::guided(const at::Tensor& z_t, const at::Tensor& t,
     for (std::size_t i = 0; i < negatives.size(); ++i) unwanted.push_back({parts[2 + i], negatives[i].weights});
     guess = perpendicular_noise(parts[0], parts[1], unwanted, config_.guidance_scale);
   }
-  if (config_.guidance_rescale > 0.0) guess = rescaled_noise(guess, parts[0], z_t, t, schedule, config_.guidance_rescale);
+  if (config_.guidance_rescale > 0.0) guess = rescaled_noise(guess, parts[0], z_t, t, schedule, config_.guidance_rescale, prior_.manifest().views);
   if (config_.dynamic_threshold > 0.0) guess = thresholded_noise(guess, z_t, t, schedule, config_.dynamic_threshold);
   return guess;
 }

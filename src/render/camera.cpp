@@ -100,6 +100,7 @@ std::vector<Camera> sample_cameras(const CameraConfig& config, std::int64_t coun
     pose.elevation = sample_elevation(config, rng);
     pose.distance = rng.uniform(config.distance.low, config.distance.high);
     pose.fov_y = sample_fov(config, rng);
+    if (config.relative_distance) pose.distance /= std::tan(0.5 * pose.fov_y);
     for (double& offset : pose.position_offset) offset = config.position_jitter * rng.uniform(-1.0, 1.0);
     for (double& coordinate : pose.target) coordinate = config.look_at_std * rng.normal();
     for (double& component : pose.up) component += config.up_std * rng.normal();
