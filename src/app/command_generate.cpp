@@ -178,6 +178,7 @@ ExitCode run_job(const Job& job, const Arguments& arguments) {
   PriorOptions prior_options(parse_device(config.guidance.prior_device == "auto" ? config.device : config.guidance.prior_device));
   const PriorPack pack = PriorPack::open(find_prior(config.prior));
   check_prior_fits(config, pack.manifest());
+  if (pack.manifest().latent) find_vae(config.guidance.vae, pack);  // its faults must come before --force removes anything
   RunFolder folder(job.folder, job.existing);
   log_info("run folder " + folder.path().string());
   folder.write_start(config, {"dreamfusion " + shell_quoted(arguments), pack.manifest().name, pack.hash()});

@@ -135,7 +135,7 @@ std::vector<at::Tensor> TorchScriptModule::forward(const std::vector<at::Tensor>
 
 void TorchScriptModule::probe(const std::vector<at::Tensor>& inputs, const std::vector<ExpectedOutput>& expected) {
   const std::vector<at::Tensor> outputs = run(inputs);
-  const std::string what = "a module of the prior pack does not answer as prior.json says";
+  const std::string what = "a module of the prior pack does not answer as its manifest says";
   if (outputs.size() != expected.size())
     throw impl_->fault(what, std::to_string(outputs.size()) + " outputs, expected " + std::to_string(expected.size()));
   for (std::size_t i = 0; i < expected.size(); ++i) {

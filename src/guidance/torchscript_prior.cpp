@@ -5,7 +5,6 @@
 
 #include "dreamfusion/core/error.h"
 #include "dreamfusion/core/log.h"
-#include "dreamfusion/core/resources.h"
 #include "dreamfusion/core/tensor_check.h"
 #include "dreamfusion/guidance/diffusion_prior.h"
 #include "resize.h"
@@ -23,17 +22,8 @@ ModulePlace place_of(const PriorOptions& options) {
 
 std::unique_ptr<Vae> load_vae(const PriorPack& pack, const PriorOptions& options) {
   const PriorManifest& manifest = pack.manifest();
-  const ModulePlace place = place_of(options);
   if (!manifest.latent) return nullptr;
-  if (options.vae == "pack") return std::make_unique<Vae>(pack.folder(), *manifest.latent, manifest.channels, manifest.resolution, place);
-  std::filesystem::path folder = options.vae;
-  if (options.vae == "taesd") {
-    folder = find_resource("priors/taesd");
-    if (folder.empty())
-      throw UserError({.what = "the small VAE that ships with the program is not there", .where = "guidance.vae", .found = "no priors/taesd",
-                       .fix = "set DREAMFUSION_HOME to the folder that has it, or use --vae pack"});
-  }
-  return load_small_vae(folder, manifest.channels, manifest.resolution, place);
+  return std::make_unique<Vae>(find_vae(options.vae, pack), manifest.channels, manifest.resolution, place_of(options));
 }
 
 class TorchScriptPrior final : public DiffusionPrior {

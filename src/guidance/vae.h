@@ -15,7 +15,7 @@ namespace dreamfusion {
 class Vae {
  public:
   /// Loads and probes the encoder; the decoder is loaded when it is first asked.
-  Vae(const std::filesystem::path& folder, const LatentSpace& space, std::int64_t channels, std::int64_t resolution, ModulePlace place);
+  Vae(const VaeFiles& files, std::int64_t channels, std::int64_t resolution, ModulePlace place);
 
   std::int64_t image_resolution() const { return space_.image_resolution; }
   /// @param image           [B, 3, R, R] in [-1, 1]
@@ -37,9 +37,5 @@ class Vae {
   TorchScriptModule encoder_;
   std::optional<TorchScriptModule> decoder_;
 };
-
-/// priors/taesd or another folder with a vae.json (docs/prior-pack.md): a small VAE of the same latents.
-/// @throws UserError when the folder is damaged, or its latents are not `channels` of `resolution`
-std::unique_ptr<Vae> load_small_vae(const std::filesystem::path& folder, std::int64_t channels, std::int64_t resolution, ModulePlace place);
 
 }  // namespace dreamfusion

@@ -1,5 +1,6 @@
 /// Latent priors: what happens between the rendered image and the network, and back.
 #include <ATen/ATen.h>
+#include <torch/csrc/jit/serialization/import.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/jit/api/module.h>
@@ -149,7 +150,7 @@ TEST_F(LatentPriorTest, AFolderThatIsNoVaeIsExplained) {
     return fault(write(), copy.string());
   };
   EXPECT_CONTAINS(edited([](Json& json) { json["channels"] = 16; }), "channels: expected 4, the prior's, found 16");
-  EXPECT_CONTAINS(edited([](Json& json) { json["factor"] = 4; }), "vae_encoder");
+  EXPECT_CONTAINS(edited([](Json& json) { json["factor"] = 4; }), "encoder.pt\n  found: latent: Float [1, 4, 4, 4], expected Float [1, 4, 8, 8]");
   EXPECT_CONTAINS(edited([](Json& json) { json.erase("latent"); }), "latent: missing");
   EXPECT_CONTAINS(edited([](Json& json) { json["format"] = "vae"; }), "format: expected \"dreamfusion-vae\"");
   edited([](Json&) {});
@@ -194,7 +195,7 @@ TEST_F(LatentPriorTest, WhatALatentPackMustSay) {
       {[](Json& m) { m["learned_variance"] = true; }, "modules.unet.outputs[0].shape: expected [\"B\",8,8,8]"},
       {[](Json& m) { m["views"] = 0; }, "views: expected a whole number in [1, 64], found 0"},
       {[](Json& m) { m["text"]["tokenizer"] = "tokenizer_json"; }, "text.files.tokenizer: missing"},
-      {[](Json& m) { m["text"]["tokenizer"] = "precomputed"; }, "text.embedding_rows: missing"}};
+      {[](Json& m) { m["text"]["tokenizer"] = "precomputed"; }, "text.files.embeddings: missing"}};
   for (const auto& [edit, expected] : cases) {
     const fs::path pack = write();
     testing::edit_manifest(pack, edit);

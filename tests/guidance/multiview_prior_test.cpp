@@ -33,7 +33,7 @@ class MultiviewPriorTest : public ::testing::Test {
   }
   testing::TemporaryFolder folder_;
   PriorPack pack_ = PriorPack::open(testing::write_tiny_prior_pack(
-      folder_.path() / "pack", {.words = false, .camera_effect = 0.4, .camera_matrix = true, .views = 4}));
+      folder_.path() / "pack", {.words = false, .camera_matrix = true, .views = 4, .camera_effect = 0.4}));
 };
 
 TEST_F(MultiviewPriorTest, MatricesArePassedWithTheirPositionAtLengthOne) {

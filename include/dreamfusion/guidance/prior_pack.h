@@ -110,6 +110,16 @@ class PriorPack {
 /// @throws UserError that lists where it looked.
 std::filesystem::path find_prior(const std::string& option);
 
+/// An image encoder and decoder, checked: the pack's own or a small one of the same latents.
+struct VaeFiles {
+  std::filesystem::path folder;
+  LatentSpace space;
+};
+/// The VAE for `option` (guidance.vae): "pack", "taesd" (the one that ships) or a folder with a vae.json (docs/prior-pack.md).
+/// @param pack of latents
+/// @throws UserError when the folder is damaged or its latents are not the pack's
+VaeFiles find_vae(const std::string& option, const PriorPack& pack);
+
 /// [G, G, G] bool indexed [z, y, x]: the exact shape of kind number `kind` (docs/prior-pack.md, shapes.bin).
 at::Tensor load_reference_shape(const PriorPack& pack, std::size_t kind);
 
