@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# A Python environment for scripts/export_prior.py and its tests, in the cache folder. Sourced after libtorch.sh.
+# A Python environment for scripts/export_prior.py and its tests, in the cache folder. Sourced after libtorch.sh and packages.sh.
 #
 # <cache>/export-<key>   made by `python -m venv`; the key stands for the pins, the Python and the LibTorch
 #        /.complete      written last; without it the folder is half-made and removed
@@ -15,7 +15,10 @@ EXPORT_REQUIREMENTS=$DREAMFUSION_ROOT/scripts/requirements-export.txt
 prepare_export_environment() {
   local python folder
   doing 'looking for the Python environment of the exporter'
-  python=$(export_base_python) || fail 'the exporter needs Python 3.11 or newer with venv' 'On Debian: apt-get install python3-venv'
+  if ! python=$(export_base_python); then
+    if on_debian; then install_packages 'python3 python3-venv'; fi
+    python=$(export_base_python) || fail 'the exporter needs Python 3.11 or newer with venv' 'On Debian: apt-get install python3-venv'
+  fi
   folder=$LIBTORCH_CACHE/export-$(export_key "$python")
   if [[ ! -e $folder/.complete ]]; then
     if [[ ${DREAMFUSION_NO_INSTALL:-0} == 1 ]]; then return 1; fi
