@@ -83,10 +83,19 @@ class NetworkTextEncoder final : public TextEncoder {
   void load() {
     network_.emplace(file_, place_);
     constexpr std::int64_t kBatch = 2;
-    const auto last = static_cast<std::int64_t>(tokenizer_->vocabulary_size()) - 1;  // its row must be there
-    at::Tensor ids = at::full({kBatch, manifest_.context_length}, manifest_.pad_id, at::kLong);
-    if (manifest_.tokenizer == "tokenizer_json") ids.select(1, 0).fill_(last);
-    network_->probe({ids.to(place_.device)}, {{"context", {kBatch, manifest_.embedding_rows, manifest_.embedding_width}}});
+    const at::Tensor ids = at::zeros({kBatch, manifest_.context_length}, at::TensorOptions(at::kLong).device(place_.device));
+    network_->probe({ids}, {{"context", {kBatch, manifest_.embedding_rows, manifest_.embedding_width}}});
+    const auto last = static_cast<std::int64_t>(tokenizer_->vocabulary_size()) - 1;
+    if (last < 0 || manifest_.tokenizer == "words") return;  // a word that is not known becomes unknown_id
+    try {
+      network_->run({at::full_like(ids, last)});
+    } catch (const OutOfMemory&) {
+      throw;
+    } catch (const UserError& error) {
+      throw UserError({.what = "the tokenizer of the prior pack knows more tokens than its text encoder", .where = file_.string(),
+                       .found = "token " + std::to_string(last) + ", the tokenizer's last, makes the network fail: " + error.fault().found,
+                       .fix = "export the pack again, tokenizer and text encoder from the same model"});
+    }
   }
 
   PriorManifest manifest_;
