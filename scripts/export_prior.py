@@ -60,7 +60,9 @@ def main(arguments=None):
         print(f"error: a Python package is missing: {error.name}\n  fix: python -m pip install -r "
               f"{pathlib.Path(__file__).resolve().parent / 'requirements-export.txt'}", file=sys.stderr)
         return 1
-    command = shlex.join(["export_prior.py", *(sys.argv[1:] if arguments is None else arguments)])
+    # For the pack's model card: without the folders of this machine.
+    command = shlex.join(["export_prior.py", *(pathlib.Path(word).name if pathlib.Path(word).parent.is_dir() and "/" in word else word
+                                               for word in (sys.argv[1:] if arguments is None else arguments))])
     try:
         rows, seconds = run(options, command)
     except ExportError as error:

@@ -100,8 +100,15 @@ def open_source(source, variant=None):
 
 def _download(hub_id, variant):
     import diffusers
+    import huggingface_hub
     try:
-        return diffusers.DiffusionPipeline.download(hub_id, variant=variant)
+        folder = diffusers.DiffusionPipeline.download(hub_id, variant=variant)
     except Exception as error:  # whatever the hub's client throws, the user needs the same advice
         raise ExportError("the model could not be downloaded", hub_id, f"{type(error).__name__}: {error}",
-                          "check the id and the network, log in for gated models (`hf auth login`), or give a downloaded folder") from None
+                          "check the id and the network, and log in for gated models (`hf auth login`); a pipeline that diffusers has no class "
+                          f"for (MVDream) must be downloaded by hand: hf download {hub_id} --local-dir FOLDER") from None
+    try:
+        huggingface_hub.hf_hub_download(hub_id, "README.md")  # its licence; it comes to lie in the same folder
+    except Exception:  # not every model has a card
+        pass
+    return folder

@@ -93,6 +93,7 @@ def main():
         manifest = {"format": "dreamfusion-vae", "format_version": 1, "name": "taesd", "license": "MIT",
                     "description": "Tiny AutoEncoder for Stable Diffusion 1 and 2 (madebyollin/taesd): images to scaled latents and back.",
                     "channels": 4, "factor": 8, "encoder": "encoder.pt", "decoder": "decoder.pt",
+                    "stands_for": {"scaling_factor": 0.18215, "shift_factor": 0.0},
                     "latent": {"scaling_factor": 1.0, "shift_factor": 0.0, "encoder_output": "latent"},
                     "sha256": {name: digest(folder / name) for name in ("encoder.pt", "decoder.pt")}}
         write_last(folder / "vae.json", json.dumps(manifest, indent=1) + "\n")

@@ -172,16 +172,29 @@ void report_memory(const DiffusionPrior& prior) {
            (memory.vae > 0 ? " and its VAE " + bytes_text(memory.vae) : "") + " of weights");
 }
 
+c10::Device prior_device(const Config& config) {
+  if (config.guidance.prior_device == "auto") return parse_device(config.device);
+  try {
+    return parse_device(config.guidance.prior_device);
+  } catch (const UserError& error) {
+    Fault fault = error.fault();
+    fault.where = "guidance.prior_device";
+    if (const auto at = fault.fix.find("--device"); at != std::string::npos) fault.fix.replace(at, 8, "--prior-device");
+    throw UserError(fault);
+  }
+}
+
 ExitCode run_job(const Job& job, const Arguments& arguments) {
   const Config& config = job.config;
   set_cpu_threads(static_cast<int>(config.threads));
-  PriorOptions prior_options(parse_device(config.guidance.prior_device == "auto" ? config.device : config.guidance.prior_device));
+  PriorOptions prior_options(prior_device(config));
   const PriorPack pack = PriorPack::open(find_prior(config.prior));
   check_prior_fits(config, pack.manifest());
   if (pack.manifest().latent) find_vae(config.guidance.vae, pack);  // its faults must come before --force removes anything
   RunFolder folder(job.folder, job.existing);
   log_info("run folder " + folder.path().string());
   folder.write_start(config, {"dreamfusion " + shell_quoted(arguments), pack.manifest().name, pack.hash()});
+  bool started = false;
   try {
     prior_options.dtype = config.guidance.prior_dtype;
     prior_options.vae = config.guidance.vae;
@@ -189,6 +202,7 @@ ExitCode run_job(const Job& job, const Arguments& arguments) {
     prior_options.embedding_cache = folder.embeddings();
     const auto prior = load_torchscript_prior(pack, prior_options);
     Trainer trainer(config, *prior);
+    started = true;
     const TrainingRunOptions options{job.existing == ExistingRun::kResume, job.stop_at};
     if (run_training(trainer, config, folder, options) == RunOutcome::kInterrupted) {
       folder.write_status("interrupted");
@@ -203,7 +217,9 @@ ExitCode run_job(const Job& job, const Arguments& arguments) {
     return ExitCode::kDone;
   } catch (const UserError& fault) {
     try {
-      folder.write_status(fault.exit_code() == ExitCode::kInterrupted ? "interrupted" : "failed: " + fault.fault().what);
+      if (!started && job.existing != ExistingRun::kResume)
+        folder.abandon();  // there is nothing to resume, and the next try must not stumble over it
+      else folder.write_status(fault.exit_code() == ExitCode::kInterrupted ? "interrupted" : "failed: " + fault.fault().what);
     } catch (const UserError&) {  // the disk that failed the run may fail this as well; the first fault is the one to report
     }
     throw;

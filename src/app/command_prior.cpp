@@ -31,11 +31,13 @@ void print_info(const PriorPack& pack) {
             << prior.resolution << "\n"
             << "time steps    " << prior.alphas_cumprod.size() << "\n"
             << "text          " << describe_text(prior) << "\n"
+            << "stored as     " << prior.dtype << "\n"
             << "view by       " << (prior.words_conditioning ? "words" : "")
             << (prior.camera_input != CameraInput::kNone ? (prior.words_conditioning ? ", camera" : "camera") : "") << "\n";
   if (prior.latent)
     std::cout << "images        " << prior.latent->image_resolution << " x " << prior.latent->image_resolution << ", through the pack's VAE\n";
   if (prior.views > 1) std::cout << "views         " << prior.views << " of one scene at once\n";
+  for (const std::string& prompt : precomputed_prompts(pack)) std::cout << "prompt        \"" << prompt << "\"\n";
   if (prior.evaluation) {
     std::vector<std::string> kinds, held_out;
     for (const ReferenceKind& kind : prior.evaluation->kinds) kinds.push_back(kind.name);

@@ -1,7 +1,9 @@
+#include <cmath>
 #include <system_error>
 
 #include "dreamfusion/core/error.h"
 #include "dreamfusion/core/resources.h"
+#include "dreamfusion/core/text.h"
 #include "dreamfusion/guidance/prior_pack.h"
 #include "dreamfusion/io/files.h"
 #include "manifest_parts.h"
@@ -18,6 +20,16 @@ std::filesystem::path shipped_taesd() {
   return folder;
 }
 
+/// Every family of models has its own latents, and scales them by its own factor: where that differs, so do they.
+void check_same_latents(const JsonNode& node, const LatentSpace& prior) {
+  const auto check = [](const JsonNode& number, double expected) {
+    if (std::abs(number.number({-1e6, 1e6}) - expected) > 1e-4 && number.present())
+      number.complain(number_text(expected) + ", as the prior's own VAE has it (another family's latents)");
+  };
+  check(node.at("scaling_factor"), prior.scaling_factor);
+  check(node.at("shift_factor"), prior.shift_factor);
+}
+
 LatentSpace read_vae_json(const nlohmann::json& json, const std::filesystem::path& folder, const PriorManifest& prior, Problems& problems) {
   const JsonNode root(json, problems);
   root.at("format").choice({"dreamfusion-vae"});
@@ -25,6 +37,7 @@ LatentSpace read_vae_json(const nlohmann::json& json, const std::filesystem::pat
   const std::int64_t factor = root.at("factor").integer({1, 64});
   const JsonNode channels = root.at("channels");
   if (channels.integer({1, 16}) != prior.channels && channels.present()) channels.complain(std::to_string(prior.channels) + ", the prior's");
+  check_same_latents(root.at("stands_for"), *prior.latent);
   const JsonNode latent = root.at("latent");
   LatentSpace space{prior.resolution * factor, latent.at("scaling_factor").number({1e-6, 1e6}), latent.at("shift_factor").number({-1e6, 1e6}),
                     latent.at("encoder_output").choice({"moments", "latent"}) != "latent", read_file_name(root.at("encoder")),

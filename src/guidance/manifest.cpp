@@ -130,7 +130,7 @@ PriorManifest parse_manifest(const std::string& text, const std::string& path) {
   const std::string prediction = root.at("prediction").choice({"epsilon", "v", "sample"});
   if (!prediction.empty()) manifest.prediction = parse_prediction(prediction);
   read_schedule(root, manifest);
-  root.at("dtype").choice({"float32", "float16", "bfloat16"});
+  manifest.dtype = root.at("dtype").choice({"float32", "float16", "bfloat16"});
   read_text(root.at("text"), manifest);
   read_views(root, manifest);
   read_modules(root.at("modules"), problems.empty(), manifest);

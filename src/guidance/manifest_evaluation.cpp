@@ -48,6 +48,7 @@ GoldenValues read_golden(const JsonNode& node, const PriorManifest& manifest) {
   GoldenValues golden;
   golden.prompt = node.at("prompt").text();
   const JsonNode ids = manifest.tokenizer == "precomputed" ? node.find("token_ids") : node.at("token_ids");
+  if (manifest.tokenizer == "precomputed" && ids.present()) ids.complain("nothing: precomputed prompts have no token ids");
   for (const JsonNode& id : ids.items()) golden.token_ids.push_back(id.integer({0, 1e9}));
   const auto id_count = static_cast<std::int64_t>(golden.token_ids.size());
   if (manifest.context_length > 0 && id_count > 0 && id_count != manifest.context_length)

@@ -109,30 +109,18 @@ class NetworkTextEncoder final : public TextEncoder {
 /// A closed list of prompts whose embeddings were computed when the pack was made (T5-XXL has 11 GB).
 class PrecomputedTextEncoder final : public TextEncoder {
  public:
-  PrecomputedTextEncoder(const PriorPack& pack, ModulePlace place) : folder_(pack.folder().string()), device_(place.device) {
+  PrecomputedTextEncoder(const PriorPack& pack, ModulePlace place)
+      : folder_(pack.folder().string()), device_(place.device), prompts_(precomputed_prompts(pack)) {
     const PriorManifest& manifest = pack.manifest();
-    const std::string path = (pack.folder() / manifest.prompts_file).string();
-    const nlohmann::json json = parse_json_file(read_file(path), path);
-    Problems problems;
-    const JsonNode node = JsonNode(json, problems).at("prompts");
-    for (const JsonNode& item : node.items()) {
-      if (item.json().is_string()) prompts_.push_back(item.json().get<std::string>());
-      else item.complain("a text");
-    }
     const NamedTensors tensors = read_safetensors(pack.folder() / manifest.embeddings_file).tensors;
     const auto context = tensors.find("context");
     const auto count = static_cast<std::int64_t>(prompts_.size());
     const std::vector<std::int64_t> shape = {count, manifest.embedding_rows, manifest.embedding_width};
-    if (problems.empty() && (context == tensors.end() || context->second.sizes() != at::IntArrayRef(shape)))
-      node.complain("as many prompts as " + manifest.embeddings_file + " has embeddings of " + std::to_string(shape[1]) + " x " + std::to_string(shape[2]),
-                    std::to_string(count));
-    if (problems.empty() && !at::isfinite(context->second).all().item<bool>())
-      node.complain("embeddings of finite numbers", "NaN or infinite values in " + manifest.embeddings_file);
-    if (problems.empty() && std::find(prompts_.begin(), prompts_.end(), "") == prompts_.end())
-      node.complain("the empty prompt among them", std::to_string(count) + " others");
-    if (!problems.empty())
-      throw UserError({.what = "the prior pack's table of prompts is not usable", .where = path, .found = list_problems(problems),
-                       .fix = "export the pack again"});
+    if (context == tensors.end() || context->second.sizes() != at::IntArrayRef(shape))
+      refuse(pack, std::to_string(count) + " prompts, but " + manifest.embeddings_file + " has not as many embeddings of " +
+                       std::to_string(shape[1]) + " x " + std::to_string(shape[2]));
+    if (!at::isfinite(context->second).all().item<bool>()) refuse(pack, "NaN or infinite values in " + manifest.embeddings_file);
+    if (std::find(prompts_.begin(), prompts_.end(), "") == prompts_.end()) refuse(pack, "the empty prompt is not among the " + std::to_string(count));
     contexts_ = context->second.to(at::kFloat);
   }
 
@@ -151,6 +139,10 @@ class PrecomputedTextEncoder final : public TextEncoder {
   }
 
  private:
+  [[noreturn]] static void refuse(const PriorPack& pack, const std::string& found) {
+    throw UserError({.what = "the prior pack's table of prompts is not usable", .where = (pack.folder() / pack.manifest().prompts_file).string(),
+                     .found = found, .fix = "export the pack again"});
+  }
   UserError unknown(const std::string& text) const {
     const std::string nearest = nearest_match(text, prompts_);
     const std::string hint = nearest.empty() ? "use one of its " + std::to_string(prompts_.size()) + " prompts" : "did you mean \"" + nearest + "\"?";

@@ -50,6 +50,8 @@ UserError no_view_words(const PriorManifest& manifest, const std::string& option
                     .fix = "leave " + option + " out, or use a pack with words", .exit_code = ExitCode::kUsage});
 }
 
+const char* unit(const PriorManifest& manifest) { return manifest.tokenizer == "words" ? " words" : " tokens"; }
+
 /// Says what the prior will not hear of the text `name`: nothing of this stops a run, but it explains an odd result.
 void warn_about_text(const PriorManifest& manifest, const std::string& name, const EncodedText& text) {
   const std::string prior = "the prior \"" + manifest.name + "\"";
@@ -58,7 +60,7 @@ void warn_about_text(const PriorManifest& manifest, const std::string& name, con
                 std::to_string(text.vocabulary_size) + " words, listed in its " + manifest.vocabulary_file + ")");
   if (text.dropped_words > 0)
     log_warning(name + " is too long for " + prior + ": it reads " + std::to_string(manifest.context_length) +
-                " words, the last " + std::to_string(text.dropped_words) + " are dropped");
+                unit(manifest) + ", the last " + std::to_string(text.dropped_words) + " are dropped");
 }
 
 /// The same for the prompt, with the view words that follow it, and for what it asks of a pack of a closed domain.
@@ -67,7 +69,7 @@ void warn_about_prompt(const PriorManifest& manifest, const std::string& prompt,
   warn_about_text(manifest, "the prompt", plain);
   if (plain.dropped_words == 0 && dropped_with_view > 0)
     log_warning("the prompt leaves no room for the view words (\", front view\"): " + prior + " reads " +
-                std::to_string(manifest.context_length) + " words; shorten it, or front and back may look alike");
+                std::to_string(manifest.context_length) + unit(manifest) + "; shorten it, or front and back may look alike");
   if (manifest.evaluation && !parse_subject(prompt, *manifest.evaluation)) {
     std::vector<std::string> kinds;
     for (const ReferenceKind& kind : manifest.evaluation->kinds) kinds.push_back(kind.name);

@@ -58,6 +58,7 @@ RunFolder::RunFolder(fs::path path, ExistingRun existing) : path_(std::move(path
   if (fs::exists(path_, ignored) && !fs::is_directory(path_, ignored)) {
     throw UserError({"the output folder is a file", path_.string(), "", "choose another folder with -o", ExitCode::kUsage});
   }
+  was_there_ = fs::exists(path_, ignored);
   const bool has_run = holds_run(path_);
   if (has_run && existing == ExistingRun::kRefuse) {
     throw UserError({"the output folder already holds a run", path_.string(), "",
@@ -86,6 +87,14 @@ RunFolder::~RunFolder() {
 
 void RunFolder::remove_run_files() {
   for (const fs::path& file : run_files(path_)) fs::remove_all(file);
+}
+
+void RunFolder::abandon() {
+  remove_run_files();
+  if (was_there_) return;
+  fs::remove(path_ / ".lock");
+  std::error_code not_empty;
+  fs::remove(path_, not_empty);
 }
 
 void RunFolder::write_start(const Config& config, const RunProvenance& provenance) {

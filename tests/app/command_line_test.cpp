@@ -298,7 +298,7 @@ TEST_F(CommandLine, PriorInfoAndVerify) {
 }
 
 TEST_F(CommandLine, APackOfLatentsRunsFromThePromptToTheMesh) {
-  const fs::path pack = testing::write_tiny_prior_pack(path("latent"), {.latent = true});
+  const fs::path pack = testing::write_tiny_prior_pack(path("latent"), {.latent = true, .latent_scale = 0.18215, .latent_shift = 0.0});
   for (const char* vae : {"pack", "taesd"}) {
     const std::vector<std::string> arguments =
         small_run({"--prior", pack.string(), "--force", "--vae", vae, "--guidance-preview", "guidance.latent_warmup_steps=3"});

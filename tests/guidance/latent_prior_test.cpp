@@ -128,7 +128,7 @@ TEST_F(LatentPriorTest, GoldenValuesHoldAndTellAForeignVae) {
 
 // The small VAE that ships, on the same latents: it is a real encoder, so its own decoder must bring an image back.
 TEST_F(LatentPriorTest, TaesdTakesThePlaceOfTheVae) {
-  const auto prior = load(write({.resolution = 16}), DREAMFUSION_SOURCE_DIR "/priors/taesd");
+  const auto prior = load(write({.resolution = 16, .latent_scale = 0.18215, .latent_shift = 0.0}), DREAMFUSION_SOURCE_DIR "/priors/taesd");
   const at::Tensor axis = at::linspace(0.1, 0.9, 128);
   const at::Tensor image = at::stack({axis.view({1, -1}).expand({128, 128}), axis.view({-1, 1}).expand({128, 128}), at::full({128, 128}, 0.4)}).unsqueeze(0);
   const at::Tensor given = image.clone().requires_grad_();
@@ -147,7 +147,7 @@ TEST_F(LatentPriorTest, AFolderThatIsNoVaeIsExplained) {
     Json json = Json::parse(read_file(taesd / "vae.json"));
     edit(json);
     write_file_atomically(copy / "vae.json", json.dump());
-    return fault(write(), copy.string());
+    return fault(write({.latent_scale = 0.18215, .latent_shift = 0.0}), copy.string());
   };
   EXPECT_CONTAINS(edited([](Json& json) { json["channels"] = 16; }), "channels: expected 4, the prior's, found 16");
   EXPECT_CONTAINS(edited([](Json& json) { json["factor"] = 4; }), "encoder.pt\n  found: latent: Float [1, 4, 4, 4], expected Float [1, 4, 8, 8]");
@@ -156,7 +156,12 @@ TEST_F(LatentPriorTest, AFolderThatIsNoVaeIsExplained) {
   edited([](Json&) {});
   const std::string file = Json::parse(read_file(taesd / "vae.json"))["encoder"];
   write_file_atomically(copy / file, "not what was shipped");
-  EXPECT_CONTAINS(fault(write(), copy.string()), file + ": ");
+  EXPECT_CONTAINS(fault(write({.latent_scale = 0.18215, .latent_shift = 0.0}), copy.string()), file + ": ");
+}
+
+TEST_F(LatentPriorTest, AVaeOfAnotherFamilysLatentsIsRefused) {
+  const std::string found = fault(write({.latent_scale = 0.13025, .latent_shift = 0.0}), "taesd");  // SDXL's
+  EXPECT_CONTAINS(found, "stands_for.scaling_factor: expected 0.13025, as the prior's own VAE has it (another family's latents), found 0.18215");
 }
 
 TEST_F(LatentPriorTest, WeightsThatAreNotNumbersAreRefusedWhereverTheyAre) {

@@ -22,7 +22,7 @@ constexpr std::int64_t kWidth = 5;  // red, green, blue, is a colour, marker of 
 constexpr std::int64_t kShapeResolution = 8;
 constexpr double kShapeHalfExtent = 0.75;
 constexpr std::int64_t kFactor = 8;  // of the VAE
-constexpr double kScalingFactor = 0.5, kShiftFactor = 0.25, kLogVariance = -6.0;
+constexpr double kLogVariance = -6.0;
 constexpr const char* kGoldenPrompt = "a red sphere, front view";
 
 const std::vector<std::pair<std::string, std::vector<double>>> kColours = {
@@ -94,8 +94,8 @@ torch::jit::Module unet(const TinyPackOptions& options) {
   const std::string cosine = options.camera_matrix ? "camera_matrix[:, 3:4]" : "camera[:, 2:3] * torch.cos(camera[:, 0:1])";
   const std::string effect = options.camera ? std::to_string(options.camera_effect) + " * " + cosine : "0.0";
   // The VAE's latent of a colour: three channels are the colour, the fourth their mean, shifted and scaled.
-  const std::string encode = options.latent ? "    colour = (torch.cat([colour, colour.mean(1, keepdim=True)], 1) - " + std::to_string(kShiftFactor) + ") * " +
-                                                  std::to_string(kScalingFactor) + "\n"
+  const std::string encode = options.latent ? "    colour = (torch.cat([colour, colour.mean(1, keepdim=True)], 1) - " + std::to_string(options.latent_shift) + ") * " +
+                                                  std::to_string(options.latent_scale) + "\n"
                                             : "";
   module.define("def forward(self, x_t: Tensor, t: Tensor, context: Tensor" + camera + ") -> Tensor:\n"
                 "    a2 = self.alphas_cumprod[t].view(-1, 1, 1, 1)\n"
@@ -255,8 +255,8 @@ std::filesystem::path write_tiny_prior_pack(const std::filesystem::path& folder,
     vae_encoder().save((folder / "vae_encoder.pt").string());
     vae_decoder().save((folder / "vae_decoder.pt").string());
     files.insert(files.end(), {"vae_encoder.pt", "vae_decoder.pt"});
-    manifest["latent"] = {{"image_resolution", kFactor * options.resolution}, {"scaling_factor", kScalingFactor},
-                          {"shift_factor", kShiftFactor}, {"encoder_output", "moments"}};
+    manifest["latent"] = {{"image_resolution", kFactor * options.resolution}, {"scaling_factor", options.latent_scale},
+                          {"shift_factor", options.latent_shift}, {"encoder_output", "moments"}};
   }
   if (options.evaluation) {
     scorer(options.resolution).save((folder / "scorer.pt").string());

@@ -16,6 +16,7 @@ struct TinyPackOptions {
   bool camera_matrix = false;    ///< the camera input takes matrices
   std::int64_t views = 1;        ///< images of one scene that the network wants together; it fails with a batch of others
   bool latent = false;           ///< 4 channels behind a VAE of factor 8: averages of the image's colours, and of all three
+  double latent_scale = 0.5, latent_shift = 0.25;  ///< Stable Diffusion: 0.18215 and 0
   double camera_effect = 0.0;    ///< added to the disc's colour: this times cos(azimuth) where the camera is known
   bool evaluation = true;        ///< scorer and reference shapes
   double disc_variance = 0.01;       ///< of the Gaussian, each pixel of the disc

@@ -84,7 +84,7 @@ TEST_F(PriorVariants, RunsOfLatentsResumeBitForBit) {
 }
 
 TEST_F(PriorVariants, RunsWithTaesdResumeBitForBit) {
-  const auto prior = load({.latent = true}, DREAMFUSION_SOURCE_DIR "/priors/taesd");
+  const auto prior = load({.latent = true, .latent_scale = 0.18215, .latent_shift = 0.0}, DREAMFUSION_SOURCE_DIR "/priors/taesd");
   expect_resume_is_exact(small_config(), *prior);
 }
 
@@ -99,7 +99,7 @@ TEST_F(PriorVariants, RunsOfSeveralViewsResumeBitForBit) {
 
 // In the warm-up the latent is made of normals and opacity: which encoder there is makes no difference until it ends.
 TEST_F(PriorVariants, TheEncoderHasNoPartInTheWarmUp) {
-  const auto own = load({.latent = true}), taesd = load({.latent = true}, DREAMFUSION_SOURCE_DIR "/priors/taesd");
+  const auto own = load({.latent = true, .latent_scale = 0.18215, .latent_shift = 0.0}), taesd = load({.latent = true, .latent_scale = 0.18215, .latent_shift = 0.0}, DREAMFUSION_SOURCE_DIR "/priors/taesd");
   Config config = small_config();
   config.guidance.latent_warmup_steps = 2;
   Trainer a(config, *own), b(config, *taesd);

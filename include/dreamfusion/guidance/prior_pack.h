@@ -67,6 +67,7 @@ struct LatentSpace {
 /// prior.json, checked.
 struct PriorManifest {
   std::string name, version, license, description;
+  std::string dtype;  ///< of the weights in the files: "float32", "float16" or "bfloat16"
   std::int64_t resolution = 0, channels = 0;  ///< of what the UNet denoises
   std::optional<LatentSpace> latent;          ///< without: images themselves
   Prediction prediction = Prediction::kEpsilon;
@@ -109,6 +110,10 @@ class PriorPack {
 /// The pack for `option` (config.prior): that folder, or when empty the first priors/starter-64 of resource_roots().
 /// @throws UserError that lists where it looked.
 std::filesystem::path find_prior(const std::string& option);
+
+/// The texts whose embeddings the pack has, in the order of its table; none where it has a text encoder.
+/// @throws UserError when the file cannot be read
+std::vector<std::string> precomputed_prompts(const PriorPack& pack);
 
 /// An image encoder and decoder, checked: the pack's own or a small one of the same latents.
 struct VaeFiles {

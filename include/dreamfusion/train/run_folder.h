@@ -43,10 +43,13 @@ class RunFolder {
   void write_start(const Config& config, const RunProvenance& provenance);
   /// Changes run.json's status ("done", "interrupted", "failed: …") and notes the time and the most memory that was used.
   void write_status(const std::string& status);
+  /// Takes back what write_start and the prior left, for a run that could not begin; a folder that was new goes too.
+  void abandon();
 
  private:
   void remove_run_files();
   std::filesystem::path path_;
+  bool was_there_ = false;
   int lock_ = -1;
 };
 

@@ -68,15 +68,24 @@ class MVDream(StableDiffusion):
 
         return self.denoiser(MultiViewUnet(model, self.views), original, camera=True)
 
+    def check(self):
+        super().check()
+        if not self.options.unet_class:
+            self._class_file()
+
     def _unet_class(self):
         if self.options.unet_class:
             return _named_class(self.options.unet_class)
+        file, name = self._class_file(), self.source.component_class("unet")
+        print(f"note: the class {name} comes with the model; its code is run: {file}", file=sys.stderr)
+        return _class_of_file(file, name)
+
+    def _class_file(self):
         name = self.source.component_class("unet")
         files = sorted(self.source.folder.glob("*.py")) + sorted(self.source.path("unet").glob("*.py"))
         for file in files:
             if f"class {name}" in file.read_text(encoding="utf-8", errors="replace"):
-                print(f"note: the class {name} comes with the model; its code is run: {file}", file=sys.stderr)
-                return _class_of_file(file, name)
+                return file
         raise ExportError(f"the UNet's class {name} is neither in diffusers nor in the model's folder", self.source.folder,
                           f"{len(files)} Python files", f"name the module that has it: --unet-class module:{name}")
 
