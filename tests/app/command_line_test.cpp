@@ -327,6 +327,8 @@ TEST_F(CommandLine, APackOfSeveralViewsRunsFromThePromptToTheMesh) {
   const fs::path pack = testing::write_tiny_prior_pack(path("views"), {.words = false, .camera_matrix = true, .views = 4});
   expect_fault(run(small_run({"--prior", pack.string()})), 2, "train.batch_size=4");
   EXPECT_FALSE(fs::exists(path("run")));
+  expect_fault(run(small_run({"--prior", pack.string(), "train.batch_size=4", "guidance.view_conditioning=words"})), 2, "camera input");
+  EXPECT_FALSE(fs::exists(path("run")));  // found out with the prior loaded: what had been begun is taken back
   const Outcome outcome = run(small_run({"--prior", pack.string(), "-c", "mvdream.json", "render.train_resolution=16", "train.batch_size=4",
                                          "background.type=random"}));
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
