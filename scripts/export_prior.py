@@ -30,6 +30,8 @@ def parse(arguments):
     parser.add_argument("--prompt", action="append", default=[], metavar="TEXT", help="the same for one prompt; may be repeated")
     parser.add_argument("--variant", help="which weights to read where there are several, for example fp16")
     parser.add_argument("--unet-class", metavar="MODULE:CLASS", help="MVDream: the UNet's Python class, if not in the model's folder")
+    parser.add_argument("--compile", choices=("cpu", "cuda"), metavar="DEVICE",
+                        help="cpu or cuda: also compile the UNet for this machine, for guidance.prior_backend=aot_inductor (needs g++)")
     options = parser.parse_args(arguments)
     if options.resolution is not None and options.resolution < 8:
         parser.error("--resolution: at least 8")

@@ -21,8 +21,9 @@ class Row:
     gradient_error: float | None
 
 
-def export_part(part, folder):
-    """Writes folder/<name>.pt. -> (Row, the golden answer of the library's module)"""
+def export_part(part, folder, compile_it=None):
+    """Writes folder/<name>.pt. -> (Row, the golden answer of the library's module)
+    @param compile_it is called with the part while its module is still there"""
     file = folder / f"{part.name}.pt"
     save(trace(part.module, part.inputs(2 * part.views, part.sizes[0])), file)
     parameters = sum(weight.numel() for weight in part.module.parameters())
@@ -32,14 +33,16 @@ def export_part(part, folder):
     answer = expected[2][0]
     if not torch.isfinite(answer).all():
         raise ExportError(f"the {part.name} answers with numbers that are not finite", file.name, "", "the weights are damaged")
+    if compile_it is not None:
+        compile_it(part)
     part.module = part.original = None  # the weights of a large model need not be in memory twice
     script = load_in_float32(file)
     errors, gradient_errors = [], []
     for number, (case, (output, gradient)) in enumerate(zip(cases, expected)):
         mine, my_gradient = _run(script, case, gradient is not None)
-        errors.append(_difference(mine, output))
+        errors.append(difference(mine, output))
         if gradient is not None:
-            gradient_errors.append(_difference(my_gradient, gradient))
+            gradient_errors.append(difference(my_gradient, gradient))
         if not max(errors + gradient_errors) <= LIMIT:
             sizes = ", ".join(str(list(value.shape)) for value in case)
             raise ExportError(f"the traced {part.name} does not answer as the model does", f"inputs {sizes}",
@@ -59,7 +62,7 @@ def _run(module, inputs, with_gradient):
     return answer.detach(), gradient
 
 
-def _difference(mine, reference):
+def difference(mine, reference):
     if mine.shape != reference.shape:
         return float("inf")
     return ((mine - reference).abs().max() / reference.abs().max().clamp_min(1e-12)).item()

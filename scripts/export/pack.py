@@ -7,8 +7,11 @@ import shutil
 import tempfile
 import time
 
+import torch
+
 from . import golden
 from .compare import export_part
+from .compiled import compile_network
 from .errors import ExportError
 from .families import choose
 from .precomputed import write_embeddings
@@ -47,9 +50,9 @@ def fill(family, folder):
     for part in family.parts():
         print(f"{part.name} …", flush=True)
         inputs, outputs = part.signature
-        row, answer = export_part(part, folder)
-        rows.append(row)
         modules[part.name] = {"file": f"{part.name}.pt", "inputs": inputs, "outputs": outputs}
+        row, answer = export_part(part, folder, compiler(family, folder, modules[part.name]) if part.name == "unet" else None)
+        rows.append(row)
         if part.name == "text_encoder":
             family.golden_context = answer
         if part.name == "unet":
@@ -61,6 +64,20 @@ def fill(family, folder):
         values["camera"] = golden.cameras(family.views).flatten().tolist()
     values["tolerance"] = golden.tolerance(values)
     return rows, manifest_of(family, folder, modules, values)
+
+
+def compiler(family, folder, entry):
+    """What compiles the UNet for --compile and says so in its entry of prior.json; None without the option."""
+    device = family.options.compile
+    if not device:
+        return None
+
+    def compile_it(part):
+        print(f"compiling for {device} …", flush=True)
+        dtype = torch.float32 if device == "cpu" else family.dtype
+        entry["compiled"] = [compile_network(part, family.facts()["resolution"], device, dtype, folder / f"unet.{device}.pt2")]
+
+    return compile_it
 
 
 def manifest_of(family, folder, modules, values):

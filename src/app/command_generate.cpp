@@ -196,11 +196,12 @@ ExitCode run_job(const Job& job, const Arguments& arguments) {
   folder.write_start(config, {"dreamfusion " + shell_quoted(arguments), pack.manifest().name, pack.hash()});
   bool started = false;
   try {
+    prior_options.backend = config.guidance.prior_backend;
     prior_options.dtype = config.guidance.prior_dtype;
     prior_options.vae = config.guidance.vae;
     prior_options.batch = config.guidance.prior_batch;
     prior_options.embedding_cache = folder.embeddings();
-    const auto prior = load_torchscript_prior(pack, prior_options);
+    const auto prior = load_prior(pack, prior_options);
     Trainer trainer(config, *prior);
     started = true;
     const TrainingRunOptions options{job.existing == ExistingRun::kResume, job.stop_at};

@@ -91,6 +91,7 @@ void read_digests(const JsonNode& digests, PriorManifest& manifest) {
                                     manifest.tokenizer_file, manifest.prompts_file,      manifest.embeddings_file};
   if (manifest.latent) files.insert(files.end(), {manifest.latent->encoder_file, manifest.latent->decoder_file});
   if (manifest.evaluation) files.insert(files.end(), {manifest.evaluation->scorer_file, manifest.evaluation->shapes_file});
+  for (const CompiledNetwork& compiled : manifest.compiled) files.push_back(compiled.file);
   for (const std::string& file : files)
     if (!file.empty()) digests.at(file).text();
 }

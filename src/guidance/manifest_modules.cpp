@@ -34,6 +34,14 @@ std::string read_module(const JsonNode& module, bool sizes_known, const nlohmann
   return file;
 }
 
+CompiledNetwork read_compiled(const JsonNode& node) {
+  CompiledNetwork compiled{read_file_name(node.at("file")), node.at("device").choice({"cpu", "cuda"}),
+                           node.at("dtype").choice({"float32", "float16", "bfloat16"}), node.at("torch").text(),
+                           node.at("max_batch").integer({1, 1e9}), {}};
+  for (const JsonNode& feature : node.at("cpu_features").items()) compiled.cpu_features.push_back(feature.text());
+  return compiled;
+}
+
 }  // namespace
 
 bool stays_inside(const std::string& file) {
@@ -57,6 +65,8 @@ void read_modules(const JsonNode& modules, bool sizes_known, PriorManifest& m) {
   if (m.camera_input == CameraInput::kMatrix) inputs.push_back(tensor("camera_matrix", Json::array({16}), "float32"));
   const std::int64_t answers = m.learned_variance ? 2 * m.channels : m.channels;
   m.unet_file = read_module(modules.at("unet"), sizes_known, inputs, tensor("prediction", square(answers, m.resolution), "float32"));
+  if (const JsonNode compiled = modules.at("unet").find("compiled"); compiled.present())
+    for (const JsonNode& item : compiled.items()) m.compiled.push_back(read_compiled(item));
   if (m.tokenizer != "precomputed") {
     const Json ids = Json::array({tensor("token_ids", Json::array({m.context_length}), "int64")});
     m.text_encoder_file = read_module(modules.at("text_encoder"), sizes_known, ids, context);

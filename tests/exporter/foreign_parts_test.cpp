@@ -25,7 +25,7 @@ class ForeignParts : public ::testing::Test {
     fs::copy(packs() / "sd1/pack", pack);
     testing::replace_file(pack, file, content);
     try {
-      load_torchscript_prior(PriorPack::open(pack), at::kCPU)->encode_text({"a red mushroom"});
+      load_prior(PriorPack::open(pack), at::kCPU)->encode_text({"a red mushroom"});
     } catch (const UserError& error) {
       return error.what();
     }

@@ -35,6 +35,7 @@ PACKS = {
     "mvdream": ("mvdream", []),
     "sd1_float16": ("sd1", ["--dtype", "float16"]),
     "sd1_bfloat16": ("sd1", ["--dtype", "bfloat16"]),
+    "sd1_compiled": ("sd1", ["--dtype", "float16", "--compile", "cpu"]),
 }
 
 

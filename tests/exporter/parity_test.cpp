@@ -52,7 +52,9 @@ class ExportedPack : public ::testing::TestWithParam<std::string> {
     pack_ = PriorPack::open(folder_ / "pack");
     reference_ = read_safetensors(folder_ / "reference.safetensors").tensors;
     words_ = nlohmann::json::parse(read_file(folder_ / "reference.json"));
-    prior_ = load_torchscript_prior(pack_, at::kCPU);
+    PriorOptions options(at::kCPU);
+    if (!pack_.manifest().compiled.empty()) options.backend = "aot_inductor";
+    prior_ = load_prior(pack_, options);
   }
   const at::Tensor& value(const std::string& name) const { return reference_.at(name); }
   at::Tensor camera(const std::string& name, std::int64_t batch) const {
@@ -127,7 +129,7 @@ TEST_P(ExportedPack, DecodesAsTheOriginal) {
 TEST_P(ExportedPack, InItsOwnTypeTheGradientPointsTheSameWay) {
   PriorOptions options(at::kCPU);
   options.dtype = "pack";
-  const auto narrow = load_torchscript_prior(pack_, options);
+  const auto narrow = load_prior(pack_, options);
   const Gradients gradients = distil(*narrow);
   EXPECT_EQ(gradients.by_image.scalar_type(), at::kFloat);
   EXPECT_GE(cosine(gradients.by_x, value("sds.gradient")), kNarrowCosine);
@@ -137,7 +139,7 @@ TEST_P(ExportedPack, InItsOwnTypeTheGradientPointsTheSameWay) {
 TEST_P(ExportedPack, InPartsTheAnswerIsTheSame) {
   PriorOptions options(at::kCPU);
   options.batch = pack_.manifest().views;
-  const auto parts = load_torchscript_prior(pack_, options);
+  const auto parts = load_prior(pack_, options);
   EXPECT_CLOSE(distil(*parts).by_x, value("sds.gradient"));
 }
 
@@ -150,7 +152,7 @@ INSTANTIATE_TEST_SUITE_P(Packs, ExportedPack, ::testing::ValuesIn(names()), [](c
 
 TEST(ExportedPacks, AllFamiliesAreThere) {
   const std::vector<std::string> found = names();
-  for (const char* family : {"sd1", "sd2", "if", "if_precomputed", "sdxl", "mvdream", "sd1_float16", "sd1_bfloat16"})
+  for (const char* family : {"sd1", "sd2", "if", "if_precomputed", "sdxl", "mvdream", "sd1_float16", "sd1_bfloat16", "sd1_compiled"})
     EXPECT_TRUE(std::find(found.begin(), found.end(), family) != found.end()) << family << " in " << packs();
 }
 

@@ -53,9 +53,9 @@ TEST_F(EmbeddingCacheTest, TextsThatWereReadOnceNeedNoTextEncoder) {
   const PriorPack pack = PriorPack::open(testing::write_tiny_prior_pack(folder_.path() / "pack"));
   PriorOptions options(at::kCPU);
   options.embedding_cache = file();
-  const at::Tensor first = load_torchscript_prior(pack, options)->encode_text({"a red ball"}).context;
+  const at::Tensor first = load_prior(pack, options)->encode_text({"a red ball"}).context;
   fs::remove(pack.folder() / "text_encoder.pt");
-  const auto resumed = load_torchscript_prior(pack, options);
+  const auto resumed = load_prior(pack, options);
   EXPECT_TRUE(at::equal(resumed->encode_text({"a red ball"}).context, first));
   EXPECT_ANY_THROW(resumed->encode_text({"a green ball"}));
 }
@@ -66,8 +66,8 @@ TEST_F(EmbeddingCacheTest, EmbeddingsOfAnotherSizeAreComputedAgain) {
   EmbeddingCache(file(), pack.hash()).store("a red ball", at::ones({1, 2}));
   PriorOptions options(at::kCPU);
   options.embedding_cache = file();
-  EXPECT_TRUE(at::equal(load_torchscript_prior(pack, options)->encode_text({"a red ball"}).context,
-                        load_torchscript_prior(pack, at::kCPU)->encode_text({"a red ball"}).context));
+  EXPECT_TRUE(at::equal(load_prior(pack, options)->encode_text({"a red ball"}).context,
+                        load_prior(pack, at::kCPU)->encode_text({"a red ball"}).context));
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ class LatentPriorTest : public ::testing::Test {
   static std::unique_ptr<DiffusionPrior> load(const fs::path& pack, const std::string& vae = "pack") {
     PriorOptions options(at::kCPU);
     options.vae = vae;
-    return load_torchscript_prior(PriorPack::open(pack), options);
+    return load_prior(PriorPack::open(pack), options);
   }
   static std::string fault(const fs::path& pack, const std::string& vae = "pack") {
     try {

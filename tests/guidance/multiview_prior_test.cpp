@@ -19,7 +19,7 @@ class MultiviewPriorTest : public ::testing::Test {
   std::unique_ptr<DiffusionPrior> load(std::int64_t batch = 0) {
     PriorOptions options(at::kCPU);
     options.batch = batch;
-    return load_torchscript_prior(pack_, options);
+    return load_prior(pack_, options);
   }
   /// Cameras a quarter turn apart, three units away.
   static std::vector<ViewPose> poses(std::size_t count) {

@@ -16,7 +16,7 @@ const PriorPack& pack() {
 }
 
 DiffusionPrior& prior() {
-  static const std::unique_ptr<DiffusionPrior> loaded = load_torchscript_prior(pack(), at::kCPU);
+  static const std::unique_ptr<DiffusionPrior> loaded = load_prior(pack(), at::kCPU);
   return *loaded;
 }
 

@@ -89,7 +89,7 @@ class ViewPromptsTest : public ::testing::Test {
  protected:
   std::unique_ptr<DiffusionPrior> load(const testing::TinyPackOptions& options = {}) {
     const std::filesystem::path folder = folder_.path() / std::to_string(count_++);
-    return load_torchscript_prior(PriorPack::open(testing::write_tiny_prior_pack(folder, options)), at::kCPU);
+    return load_prior(PriorPack::open(testing::write_tiny_prior_pack(folder, options)), at::kCPU);
   }
   std::string warnings(DiffusionPrior& prior, const std::string& prompt) {
     ::testing::internal::CaptureStderr();

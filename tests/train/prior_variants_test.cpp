@@ -35,7 +35,7 @@ class PriorVariants : public ::testing::Test {
     PriorOptions prior_options(at::kCPU);
     prior_options.vae = vae;
     const std::string name = std::to_string(count_++);
-    return load_torchscript_prior(PriorPack::open(testing::write_tiny_prior_pack(folder_.path() / name, options)), prior_options);
+    return load_prior(PriorPack::open(testing::write_tiny_prior_pack(folder_.path() / name, options)), prior_options);
   }
   static void expect_resume_is_exact(const Config& config, DiffusionPrior& prior) {
     Trainer whole(config, prior), first(config, prior), second(config, prior);

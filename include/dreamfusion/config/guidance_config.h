@@ -31,6 +31,7 @@ struct GuidanceConfig {
   std::string vae = "pack";
   std::string prior_device = "auto";
   std::string prior_dtype = "auto";
+  std::string prior_backend = "torchscript";
   std::int64_t prior_batch = 0;
   bool preview = false;
 
@@ -62,6 +63,7 @@ struct GuidanceConfig {
     v.option("vae", vae, "latent priors: pack = the prior's own image encoder, taesd = the small one that ships (a tenth of the memory), or the folder of another");
     v.option("prior_device", prior_device, "where the prior runs, if not on `device`: cpu, cuda or cuda:N; auto = the same");
     v.choice("prior_dtype", prior_dtype, "what the prior computes in: pack = what its weights are stored in, auto = that on a GPU, float32 on a CPU", {"auto", "float32", "pack"});
+    v.choice("prior_backend", prior_backend, "what runs the prior's network: torchscript, or aot_inductor where the pack was exported with --compile for this device (docs/priors.md)", {"torchscript", "aot_inductor"});
     v.option("prior_batch", prior_batch, "images that the prior's network takes at once; 0 = all of a step, fewer where memory ends", Interval{0, 4096});
     v.option("preview", preview, "with each preview also write guidance_preview.png: render, noisy, one-step x̂₀, target");
   }

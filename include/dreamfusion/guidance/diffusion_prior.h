@@ -66,6 +66,7 @@ class DiffusionPrior {
 /// How a pack is loaded.
 struct PriorOptions {
   c10::Device device = at::kCPU;
+  std::string backend = "torchscript";  ///< guidance.prior_backend
   std::string dtype = "auto";           ///< guidance.prior_dtype
   std::string vae = "pack";             ///< guidance.vae
   std::int64_t batch = 0;               ///< guidance.prior_batch
@@ -75,8 +76,8 @@ struct PriorOptions {
   PriorOptions(c10::DeviceType where) : device(where) {}
 };
 
-/// The TorchScript back end. @throws UserError when a module cannot be loaded or does not accept what the manifest says.
-std::unique_ptr<DiffusionPrior> load_torchscript_prior(const PriorPack& pack, const PriorOptions& options);
+/// The pack's networks, run by TorchScript, or the UNet as AOTInductor compiled it. @throws UserError when a module cannot be loaded or does not accept what the manifest says.
+std::unique_ptr<DiffusionPrior> load_prior(const PriorPack& pack, const PriorOptions& options);
 
 /// Recomputes the golden values of a pack.
 struct GoldenCheck {

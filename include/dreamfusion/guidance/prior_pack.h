@@ -64,6 +64,13 @@ struct LatentSpace {
   std::string encoder_file, decoder_file;
 };
 
+/// The UNet's code, compiled by AOTInductor for one kind of machine; the weights are those of unet.pt.
+struct CompiledNetwork {
+  std::string file, device, dtype, torch;  ///< "cpu" or "cuda"; "float32", …; the PyTorch that compiled it
+  std::int64_t max_batch = 0;
+  std::vector<std::string> cpu_features;  ///< of the processor that it was compiled on, as /proc/cpuinfo names them
+};
+
 /// prior.json, checked.
 struct PriorManifest {
   std::string name, version, license, description;
@@ -83,6 +90,7 @@ struct PriorManifest {
   std::int64_t views = 1;  ///< consecutive images of a batch that the UNet denoises as one scene
   std::map<std::string, std::string> view_phrases;  ///< "front", "side", "back", "overhead" → suffix of the prompt
   std::string unet_file, text_encoder_file;
+  std::vector<CompiledNetwork> compiled;  ///< of the UNet, one a kind of device
   std::optional<PriorEvaluation> evaluation;
   std::map<std::string, std::string> sha256;  ///< file → digest
   GoldenValues golden;

@@ -7,6 +7,7 @@
 #include "dreamfusion/core/log.h"
 #include "dreamfusion/core/tensor_check.h"
 #include "dreamfusion/guidance/diffusion_prior.h"
+#include "aot_inductor_module.h"
 #include "resize.h"
 #include "text_encoder.h"
 #include "torchscript_module.h"
@@ -26,15 +27,40 @@ std::unique_ptr<Vae> load_vae(const PriorPack& pack, const PriorOptions& options
   return std::make_unique<Vae>(find_vae(options.vae, pack), manifest.channels, manifest.resolution, place_of(options));
 }
 
-class TorchScriptPrior final : public DiffusionPrior {
+std::string stored_type(at::ScalarType type) {
+  return type == at::kHalf ? "float16" : type == at::kBFloat16 ? "bfloat16" : "float32";
+}
+
+/// The UNet for the place and the back end that the options ask for.
+std::unique_ptr<Network> load_unet(const PriorPack& pack, const PriorOptions& options) {
+  const PriorManifest& manifest = pack.manifest();
+  auto module = std::make_unique<TorchScriptModule>(pack.folder() / manifest.unet_file, place_of(options));
+  if (options.backend == "torchscript") return module;
+  const std::string device = options.device.is_cpu() ? "cpu" : "cuda";
+  NamedTensors weights = module->weights();
+  const auto largest = std::max_element(weights.begin(), weights.end(), [](const auto& a, const auto& b) { return a.second.numel() < b.second.numel(); });
+  const std::string dtype = largest == weights.end() ? manifest.dtype : stored_type(largest->second.scalar_type());
+  std::string there;
+  for (const CompiledNetwork& compiled : manifest.compiled) {
+    if (compiled.device == device && compiled.dtype == dtype)
+      return std::make_unique<AotInductorModule>(pack.folder() / compiled.file, compiled, std::move(weights), options.device);
+    there += (there.empty() ? "" : ", ") + compiled.device + " in " + compiled.dtype;
+  }
+  throw UserError({.what = "the prior pack has no network compiled for this", .where = pack.folder().string(),
+                   .found = "wanted " + device + " in " + dtype + ", there is " + (there.empty() ? "none" : there),
+                   .fix = "export it with --compile " + device + " on this machine, or leave guidance.prior_backend=aot_inductor out",
+                   .exit_code = ExitCode::kUsage});
+}
+
+class PackPrior final : public DiffusionPrior {
  public:
-  TorchScriptPrior(const PriorPack& pack, const PriorOptions& options)
+  PackPrior(const PriorPack& pack, const PriorOptions& options)
       : manifest_(pack.manifest()),
         options_(options),
         schedule_(manifest_.alphas_cumprod),
         text_encoder_(make_text_encoder(pack, place_of(options), options.embedding_cache)),
         vae_(load_vae(pack, options)),
-        unet_(pack.folder() / manifest_.unet_file, place_of(options)) {
+        unet_(load_unet(pack, options)) {
     probe();
   }
 
@@ -59,7 +85,7 @@ class TorchScriptPrior final : public DiffusionPrior {
   const NoiseSchedule& schedule() const override { return schedule_; }
   const PriorManifest& manifest() const override { return manifest_; }
   c10::Device device() const override { return options_.device; }
-  PriorMemory memory() const override { return {unet_.weight_bytes(), vae_ ? vae_->weight_bytes() : 0}; }
+  PriorMemory memory() const override { return {unet_->weight_bytes(), vae_ ? vae_->weight_bytes() : 0}; }
   at::Tensor raw_encoding(const at::Tensor& image) override { return vae_->raw_encoding(image); }
   at::Tensor raw_decoding(const at::Tensor& latent) override { return vae_->raw_decoding(latent); }
 
@@ -76,33 +102,34 @@ class TorchScriptPrior final : public DiffusionPrior {
   NoiseSchedule schedule_;
   std::unique_ptr<TextEncoder> text_encoder_;
   std::unique_ptr<Vae> vae_;
-  TorchScriptModule unet_;
+  std::unique_ptr<Network> unet_;
 };
 
 /// A forward pass of the network, with two images where that is cheap: one that does not take or give what the manifest says is
 /// found now and not in the first step.
-void TorchScriptPrior::probe() {
+void PackPrior::probe() {
   constexpr std::size_t kLarge = 256u << 20;  // a second image in a network of this size would cost seconds on a CPU
-  const std::int64_t batch = (unet_.weight_bytes() > kLarge ? 1 : 2) * manifest_.views;
+  const std::int64_t batch = (unet_->weight_bytes() > kLarge ? 1 : 2) * manifest_.views;
   const at::TensorOptions real = at::TensorOptions(at::kFloat).device(options_.device), whole = real.dtype(at::kLong);
   std::vector<at::Tensor> inputs = {at::zeros({batch, manifest_.channels, manifest_.resolution, manifest_.resolution}, real),
                                     at::full({batch}, schedule_.num_timesteps() / 2, whole),
                                     at::zeros({batch, manifest_.embedding_rows, manifest_.embedding_width}, real)};
   if (manifest_.camera_input != CameraInput::kNone) inputs.push_back(at::zeros({batch, camera_width()}, real));
-  unet_.probe(inputs, {{"prediction", answer_shape(batch)}});
+  unet_->probe(inputs, {{"prediction", answer_shape(batch)}});
 }
 
 /// The network on all images, or as many at once as fit: where memory runs out half as many from then on.
-at::Tensor TorchScriptPrior::run_in_parts(const std::vector<at::Tensor>& inputs) {
+at::Tensor PackPrior::run_in_parts(const std::vector<at::Tensor>& inputs) {
   const std::int64_t total = inputs[0].size(0), views = manifest_.views;
   for (;;) {
-    const std::int64_t limit = options_.batch > 0 ? std::max(options_.batch / views * views, views) : total;
+    const std::int64_t most = std::min(options_.batch > 0 ? options_.batch : total, unet_->max_batch());
+    const std::int64_t limit = std::max(most / views * views, views);
     try {
       std::vector<at::Tensor> answers;
       for (std::int64_t start = 0; start < total; start += limit) {
         std::vector<at::Tensor> part;
         for (const at::Tensor& input : inputs) part.push_back(input.slice(0, start, std::min(start + limit, total)));
-        answers.push_back(unet_.run(part)[0]);
+        answers.push_back(unet_->run(part)[0]);
       }
       return answers.size() == 1 ? answers[0] : at::cat(answers);
     } catch (const OutOfMemory&) {
@@ -114,7 +141,7 @@ at::Tensor TorchScriptPrior::run_in_parts(const std::vector<at::Tensor>& inputs)
   }
 }
 
-at::Tensor TorchScriptPrior::predict_noise(const at::Tensor& z_t, const at::Tensor& t, const Conditioning& conditioning) {
+at::Tensor PackPrior::predict_noise(const at::Tensor& z_t, const at::Tensor& t, const Conditioning& conditioning) {
   const std::int64_t batch = z_t.size(0);
   check_float(z_t, "z_t", {batch, manifest_.channels, manifest_.resolution, manifest_.resolution});
   check_shape(t, "t", {batch});
@@ -135,8 +162,8 @@ at::Tensor TorchScriptPrior::predict_noise(const at::Tensor& z_t, const at::Tens
 at::Tensor DiffusionPrior::raw_encoding(const at::Tensor&) { TORCH_CHECK(false, "this prior has no image encoder"); }
 at::Tensor DiffusionPrior::raw_decoding(const at::Tensor&) { TORCH_CHECK(false, "this prior has no image decoder"); }
 
-std::unique_ptr<DiffusionPrior> load_torchscript_prior(const PriorPack& pack, const PriorOptions& options) {
-  return std::make_unique<TorchScriptPrior>(pack, options);
+std::unique_ptr<DiffusionPrior> load_prior(const PriorPack& pack, const PriorOptions& options) {
+  return std::make_unique<PackPrior>(pack, options);
 }
 
 }  // namespace dreamfusion

@@ -14,12 +14,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class TorchScriptPriorTest : public ::testing::Test {
+class PackPriorTest : public ::testing::Test {
  protected:
   fs::path write(const testing::TinyPackOptions& options = {}) {
     return testing::write_tiny_prior_pack(folder_.path() / std::to_string(count_++), options);
   }
-  static std::unique_ptr<DiffusionPrior> load(const fs::path& pack) { return load_torchscript_prior(PriorPack::open(pack), at::kCPU); }
+  static std::unique_ptr<DiffusionPrior> load(const fs::path& pack) { return load_prior(PriorPack::open(pack), at::kCPU); }
   static std::string fault(const fs::path& pack) {
     try {
       load(pack);
@@ -53,7 +53,7 @@ class TorchScriptPriorTest : public ::testing::Test {
 
 constexpr const char* kUnet = "def forward(self, x_t: Tensor, t: Tensor, context: Tensor, camera: Tensor) -> ";
 
-TEST_F(TorchScriptPriorTest, TheThreePredictionsGiveTheSameScore) {
+TEST_F(PackPriorTest, TheThreePredictionsGiveTheSameScore) {
   const at::Tensor image = at::rand({2, 3, 8, 8}) * 2 - 1;
   at::Tensor first;
   for (const char* prediction : {"epsilon", "v", "sample"}) {
@@ -67,7 +67,7 @@ TEST_F(TorchScriptPriorTest, TheThreePredictionsGiveTheSameScore) {
   }
 }
 
-TEST_F(TorchScriptPriorTest, DistillationThroughTheImageArrivesAtTheColourOfThePrompt) {
+TEST_F(PackPriorTest, DistillationThroughTheImageArrivesAtTheColourOfThePrompt) {
   const auto prior = load(write());
   GuidanceConfig config;
   config.guidance_scale = 0.0;
@@ -85,7 +85,7 @@ TEST_F(TorchScriptPriorTest, DistillationThroughTheImageArrivesAtTheColourOfTheP
   EXPECT_LT((centre - expected).abs().max().item<double>(), 0.1) << centre;
 }
 
-TEST_F(TorchScriptPriorTest, EncodesImagesWithGradient) {
+TEST_F(PackPriorTest, EncodesImagesWithGradient) {
   const auto prior = load(write());
   at::Tensor same = at::rand({2, 3, 8, 8}).requires_grad_();
   EXPECT_TRUE(at::allclose(prior->encode_image(same), same * 2 - 1));
@@ -101,7 +101,7 @@ TEST_F(TorchScriptPriorTest, EncodesImagesWithGradient) {
   EXPECT_THROW(prior->encode_image(at::rand({1, 4, 8, 8})), c10::Error);
 }
 
-TEST_F(TorchScriptPriorTest, AnswersDoNotDependOnEarlierCalls) {
+TEST_F(PackPriorTest, AnswersDoNotDependOnEarlierCalls) {
   const auto prior = load(write());
   const at::Tensor z = at::randn({2, 3, 8, 8}), t = at::tensor({300, 300}, at::kLong);
   const Conditioning conditioning{prior->encode_text({"a red sphere", ""}).context, at::zeros({2, 3})};
@@ -112,7 +112,7 @@ TEST_F(TorchScriptPriorTest, AnswersDoNotDependOnEarlierCalls) {
   }
 }
 
-TEST_F(TorchScriptPriorTest, OutputsMayTakePartInAGraph) {
+TEST_F(PackPriorTest, OutputsMayTakePartInAGraph) {
   const auto prior = load(write());
   at::Tensor x = at::randn({1, 3, 8, 8}).requires_grad_();
   const at::Tensor noise = prior->predict_noise(x, at::tensor({300}, at::kLong), {prior->encode_text({"a"}).context, at::zeros({1, 3})});
@@ -120,7 +120,7 @@ TEST_F(TorchScriptPriorTest, OutputsMayTakePartInAGraph) {
   EXPECT_TRUE(at::equal(torch::autograd::grad({(x * noise).sum()}, {x})[0], noise));
 }
 
-TEST_F(TorchScriptPriorTest, CameraReachesTheNetworkOnlyWhereItIsKnown) {
+TEST_F(PackPriorTest, CameraReachesTheNetworkOnlyWhereItIsKnown) {
   const auto prior = load(write({.camera_effect = 0.5}));
   const at::Tensor z = at::zeros({2, 3, 8, 8}), t = at::tensor({300, 300}, at::kLong);
   const at::Tensor context = prior->encode_text({"a red sphere", "a red sphere"}).context;
@@ -131,7 +131,7 @@ TEST_F(TorchScriptPriorTest, CameraReachesTheNetworkOnlyWhereItIsKnown) {
   EXPECT_TRUE(at::equal(noise(0)[0], noise(0)[1]));
 }
 
-TEST_F(TorchScriptPriorTest, FilesThatAreNoTorchScriptAreExplained) {
+TEST_F(PackPriorTest, FilesThatAreNoTorchScriptAreExplained) {
   for (const char* file : {"unet.pt", "text_encoder.pt"}) {
     const fs::path pack = write();
     testing::replace_file(pack, file, "this is not a module");
@@ -141,7 +141,7 @@ TEST_F(TorchScriptPriorTest, FilesThatAreNoTorchScriptAreExplained) {
   }
 }
 
-TEST_F(TorchScriptPriorTest, ModulesThatDoNotAnswerAsDeclaredAreExplained) {
+TEST_F(PackPriorTest, ModulesThatDoNotAnswerAsDeclaredAreExplained) {
   const fs::path pack = write();
   replace_unet(pack, "def forward(self, x_t: Tensor) -> Tensor:\n    return x_t\n");
   EXPECT_CONTAINS(fault(pack), "unet.pt");
@@ -162,7 +162,7 @@ TEST_F(TorchScriptPriorTest, ModulesThatDoNotAnswerAsDeclaredAreExplained) {
   EXPECT_CONTAINS(fault(pack), "Float [1, 3, 8, 8], expected Float [2, 3, 8, 8]");
 }
 
-TEST_F(TorchScriptPriorTest, GoldenValuesHold) {
+TEST_F(PackPriorTest, GoldenValuesHold) {
   for (const bool camera : {true, false})
     for (const char* prediction : {"epsilon", "v", "sample"}) {
       const fs::path pack = write({.prediction = prediction, .camera = camera});
@@ -173,7 +173,7 @@ TEST_F(TorchScriptPriorTest, GoldenValuesHold) {
     }
 }
 
-TEST_F(TorchScriptPriorTest, GoldenValuesDetectChangedWeights) {
+TEST_F(PackPriorTest, GoldenValuesDetectChangedWeights) {
   const fs::path pack = write(), other = write({.disc_variance = 0.02});
   testing::replace_file(pack, "unet.pt", read_file(other / "unet.pt"));
   const GoldenCheck network = verify_golden(PriorPack::open(pack), *load(pack));
@@ -183,7 +183,7 @@ TEST_F(TorchScriptPriorTest, GoldenValuesDetectChangedWeights) {
 }
 
 // The weights are those of the pack, the words those of another: every sentence would be read as another one.
-TEST_F(TorchScriptPriorTest, ATokenizerFromElsewhereIsRefused) {
+TEST_F(PackPriorTest, ATokenizerFromElsewhereIsRefused) {
   const fs::path pack = write();
   nlohmann::json words = nlohmann::json::parse(read_file(pack / "vocabulary.json"));
   std::swap(words["words"][17], words["words"][18]);  // red and green
