@@ -221,7 +221,7 @@ ExitCode run_job(const Job& job, const Arguments& arguments) {
       if (!started && job.existing != ExistingRun::kResume)
         folder.abandon();  // there is nothing to resume, and the next try must not stumble over it
       else folder.write_status(fault.exit_code() == ExitCode::kInterrupted ? "interrupted" : "failed: " + fault.fault().what);
-    } catch (const UserError&) {  // the disk that failed the run may fail this as well; the first fault is the one to report
+    } catch (const std::exception&) {  // the disk that failed the run may fail this as well; the first fault is the one to report
     }
     throw;
   }
