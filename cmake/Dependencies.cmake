@@ -15,6 +15,19 @@ add_library(WebP::webpmux INTERFACE IMPORTED)
 target_include_directories(WebP::webpmux SYSTEM INTERFACE ${WEBP_INCLUDE})
 target_link_libraries(WebP::webpmux INTERFACE ${WEBPMUX_LIBRARY} ${WEBP_LIBRARY})
 
+# Unicode and regular expressions of the tokenizers.
+find_path(UTF8PROC_INCLUDE utf8proc.h REQUIRED)
+find_library(UTF8PROC_LIBRARY utf8proc REQUIRED)
+add_library(Utf8proc::utf8proc INTERFACE IMPORTED)
+target_include_directories(Utf8proc::utf8proc SYSTEM INTERFACE ${UTF8PROC_INCLUDE})
+target_link_libraries(Utf8proc::utf8proc INTERFACE ${UTF8PROC_LIBRARY})
+
+find_path(PCRE2_INCLUDE pcre2.h REQUIRED)
+find_library(PCRE2_LIBRARY pcre2-8 REQUIRED)
+add_library(Pcre2::pcre2 INTERFACE IMPORTED)
+target_include_directories(Pcre2::pcre2 SYSTEM INTERFACE ${PCRE2_INCLUDE})
+target_link_libraries(Pcre2::pcre2 INTERFACE ${PCRE2_LIBRARY})
+
 if(DREAMFUSION_TESTS)
   find_package(GTest REQUIRED)
   find_path(TINYOBJ_INCLUDE tiny_obj_loader.h REQUIRED)

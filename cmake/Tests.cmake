@@ -44,3 +44,27 @@ foreach(module IN LISTS DREAMFUSION_MODULES)
   string(APPEND _graph "set(DEPENDS_${module} \"${DREAMFUSION_DEPENDS_${module}}\")\n")
 endforeach()
 file(WRITE ${CMAKE_BINARY_DIR}/module_graph.cmake "set(MODULES \"${DREAMFUSION_MODULES}\")\n${_graph}")
+
+# The exporter (Python) and what this program makes of its packs. scripts/test.sh names the Python that has its requirements.
+set(DREAMFUSION_EXPORT_PYTHON "" CACHE FILEPATH "Python with scripts/requirements-export.txt; empty: without the exporter's tests")
+if(DREAMFUSION_EXPORT_PYTHON)
+  set(_scripts ${CMAKE_SOURCE_DIR}/tests/exporter)
+  set(_packs ${CMAKE_BINARY_DIR}/exported_packs)
+  file(GLOB _sources CONFIGURE_DEPENDS ${_scripts}/*_test.cpp)
+  add_executable(exporter_tests ${_sources})
+  target_link_libraries(exporter_tests PRIVATE dreamfusion_guidance dreamfusion_testing)
+  add_test(NAME exporter.make_packs COMMAND ${DREAMFUSION_EXPORT_PYTHON} ${_scripts}/make_packs.py ${_packs})
+  add_test(NAME exporter.python COMMAND ${DREAMFUSION_EXPORT_PYTHON} ${_scripts}/exporter_test.py ${_packs})
+  add_test(NAME exporter.parity COMMAND exporter_tests)
+  add_test(NAME exporter.main_job COMMAND ${_scripts}/main_job.sh $<TARGET_FILE:dreamfusion> ${_packs})
+  # A model of Stable Diffusion 1.5's size (8 GB of disk, 10 GB of memory, a quarter of an hour): scripts/test.sh -L heavy
+  add_test(NAME exporter.full_size COMMAND ${_scripts}/full_size.sh ${DREAMFUSION_EXPORT_PYTHON} $<TARGET_FILE:dreamfusion>
+           ${CMAKE_BINARY_DIR}/full_size_pack)
+  set_tests_properties(exporter.make_packs PROPERTIES LABELS exporter FIXTURES_SETUP exported_packs TIMEOUT 600 ENVIRONMENT OMP_NUM_THREADS=1)
+  set_tests_properties(exporter.python PROPERTIES LABELS exporter FIXTURES_REQUIRED exported_packs TIMEOUT 900 ENVIRONMENT OMP_NUM_THREADS=1)
+  set_tests_properties(exporter.parity PROPERTIES LABELS exporter FIXTURES_REQUIRED exported_packs TIMEOUT 600
+    ENVIRONMENT DREAMFUSION_EXPORTED_PACKS=${_packs})
+  set_tests_properties(exporter.main_job PROPERTIES LABELS exporter FIXTURES_REQUIRED exported_packs TIMEOUT 600
+    ENVIRONMENT DREAMFUSION_HOME=${CMAKE_SOURCE_DIR})
+  set_tests_properties(exporter.full_size PROPERTIES LABELS heavy TIMEOUT 7200 RUN_SERIAL ON)
+endif()

@@ -9,6 +9,8 @@ source "$lib/packages.sh"
 source "$lib/libtorch.sh"
 # shellcheck source-path=SCRIPTDIR source=build.sh
 source "$lib/build.sh"
+# shellcheck source-path=SCRIPTDIR source=export_env.sh
+source "$lib/export_env.sh"
 unset lib
 
 # Installs what is missing; sets DREAMFUSION_LIBTORCH.

@@ -20,7 +20,7 @@ build_preset() {
 configure_preset() {
   local preset=$1 folder=$DREAMFUSION_ROOT/build/$1 state fresh=()
   state=$(printf '%s\n' "source $DREAMFUSION_ROOT" "libtorch $DREAMFUSION_LIBTORCH" "preset $(cksum <"$DREAMFUSION_ROOT/CMakePresets.json")")
-  if [[ -e $folder/build.ninja && $(cat "$folder/.configured" 2>/dev/null) == "$state" ]]; then return 0; fi
+  if [[ -e $folder/build.ninja && $(cat "$folder/.configured" 2>/dev/null) == "$state" ]] && knows_export_python "$folder"; then return 0; fi
   # A checkout that was moved has a cache that names its old place.
   if [[ -e $folder/CMakeCache.txt ]] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$DREAMFUSION_ROOT" "$folder/CMakeCache.txt"; then
     fresh=(--fresh)
@@ -28,10 +28,16 @@ configure_preset() {
   rm -f "$folder/.configured"
   # -U: a LibTorch that was found earlier must not outlive the change to another.
   run_step "Configuring ($preset)" "configure-$preset" in_root cmake --preset "$preset" "${fresh[@]}" \
-    -U DREAMFUSION_LIBTORCH_INCLUDE -D "DREAMFUSION_LIBTORCH=$DREAMFUSION_LIBTORCH" ||
+    -U DREAMFUSION_LIBTORCH_INCLUDE -D "DREAMFUSION_LIBTORCH=$DREAMFUSION_LIBTORCH" \
+    ${DREAMFUSION_EXPORT_PYTHON:+-D "DREAMFUSION_EXPORT_PYTHON=$DREAMFUSION_EXPORT_PYTHON"} ||
     fail 'CMake could not configure the build' "The whole log: $DREAMFUSION_LOGS/configure-$preset.log" \
       "To start afresh: rm -rf '$folder'"
   printf '%s\n' "$state" >"$folder/.configured"
+}
+
+# Who builds without the exporter's tests (quickstart.sh) leaves those of an earlier scripts/test.sh as they are.
+knows_export_python() {
+  [[ -z ${DREAMFUSION_EXPORT_PYTHON:-} ]] || grep -qxF "DREAMFUSION_EXPORT_PYTHON:FILEPATH=$DREAMFUSION_EXPORT_PYTHON" "$1/CMakeCache.txt"
 }
 
 in_root() { (cd "$DREAMFUSION_ROOT" && "$@"); }

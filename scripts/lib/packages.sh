@@ -11,6 +11,8 @@ libcxxopts-dev      | header cxxopts.hpp            | cxxopts 3.1 or newer
 nlohmann-json3-dev  | header nlohmann/json.hpp      | nlohmann-json 3.11 or newer
 libstb-dev          | header stb/stb_image_write.h  | stb
 libwebp-dev         | header webp/mux.h             | libwebp with libwebpmux
+libutf8proc-dev     | header utf8proc.h             | utf8proc
+libpcre2-dev        | header pcre2.h                | PCRE2
 libssl-dev          | header openssl/evp.h          | OpenSSL
 libgtest-dev        | header gtest/gtest.h          | GoogleTest
 libtinyobjloader-dev| header tiny_obj_loader.h      | tinyobjloader

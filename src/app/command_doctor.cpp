@@ -24,7 +24,7 @@ ExitCode command_doctor(const Arguments& arguments) {
   const std::filesystem::path configs = find_resource("configs/base.json");
   std::cout << "presets       " << (configs.empty() ? "not found" : configs.parent_path().string()) << "\n";
   const PriorPack pack = PriorPack::open(find_prior(""));
-  const auto prior = load_torchscript_prior(pack, parse_device("cpu"));
+  const auto prior = load_prior(pack, parse_device("cpu"));
   const GoldenCheck check = verify_golden(pack, *prior);
   std::cout << "prior         " << pack.folder().string() << (check.passed ? ": whole\n" : ": computes something else than it should\n");
   return check.passed ? ExitCode::kDone : ExitCode::kFailed;

@@ -8,9 +8,11 @@
 #include "dreamfusion/config/load.h"
 #include "dreamfusion/core/device.h"
 #include "dreamfusion/core/log.h"
+#include "dreamfusion/core/memory.h"
 #include "dreamfusion/core/resources.h"
 #include "dreamfusion/core/version.h"
 #include "dreamfusion/guidance/prior_pack.h"
+#include "dreamfusion/train/prior_fit.h"
 #include "dreamfusion/train/training_run.h"
 #include "session.h"
 
@@ -24,6 +26,8 @@ constexpr std::pair<const char*, const char*> kTextOptions[] = {
     {"prompt", "prompt"},
     {"prior", "prior"},
     {"negative-prompt", "guidance.negative_prompt"},
+    {"prior-device", "guidance.prior_device"},
+    {"vae", "guidance.vae"},
     {"prompt-front", "guidance.prompt_front"},
     {"prompt-side", "guidance.prompt_side"},
     {"prompt-back", "guidance.prompt_back"},
@@ -46,6 +50,9 @@ cxxopts::Options generate_options() {
       "prompt-back", "the back view's", cxxopts::value<std::string>(), "TEXT")(
       "prompt-overhead", "the overhead view's", cxxopts::value<std::string>(), "TEXT")(
       "prior", "folder of the prior pack", cxxopts::value<std::string>(), "PACK")(
+      "prior-device", "where the prior runs, if not on --device", cxxopts::value<std::string>(), "DEVICE")(
+      "vae", "image encoder of a latent prior: pack, taesd (small) or a folder", cxxopts::value<std::string>(), "VAE")(
+      "guidance-preview", "also write what the prior sees and answers: guidance_preview.png")(
       "resume", "go on with an existing run (of this prompt and config, or --resume=RUN)",
       cxxopts::value<std::string>()->implicit_value(""), "RUN")(
       "force", "start over in a folder that holds a run")(
@@ -90,13 +97,15 @@ std::vector<std::string> overrides_of(const cxxopts::ParseResult& parsed) {
       usage_error(std::string("--") + option + " is not valid UTF-8 text", "", "check the terminal's encoding");
     }
   }
+  if (parsed.count("guidance-preview") > 0) overrides.push_back("guidance.preview=true");
   for (const std::string& override : common_overrides(parsed)) overrides.push_back(override);
   return overrides;
 }
 
 /// Which options may change between a run and its continuation without making it another run.
 bool may_change_on_resume(const std::string& key) {
-  for (const char* prefix : {"/iterations", "/device", "/threads", "/train/", "/turntable/", "/mesh/", "/prior"}) {
+  for (const char* prefix : {"/iterations", "/device", "/threads", "/train/", "/turntable/", "/mesh/", "/prior",
+                             "/guidance/prior_", "/guidance/preview"}) {
     if (key.starts_with(prefix)) return true;
   }
   return false;
@@ -157,17 +166,44 @@ Job plan_job(const cxxopts::ParseResult& parsed) {
   return job;
 }
 
+void report_memory(const DiffusionPrior& prior) {
+  const PriorMemory memory = prior.memory();
+  log_info("memory: at most " + bytes_text(peak_resident_bytes()) + ", of which the prior's network " + bytes_text(memory.unet) +
+           (memory.vae > 0 ? " and its VAE " + bytes_text(memory.vae) : "") + " of weights");
+}
+
+c10::Device prior_device(const Config& config) {
+  if (config.guidance.prior_device == "auto") return parse_device(config.device);
+  try {
+    return parse_device(config.guidance.prior_device);
+  } catch (const UserError& error) {
+    Fault fault = error.fault();
+    fault.where = "guidance.prior_device";
+    if (const auto at = fault.fix.find("--device"); at != std::string::npos) fault.fix.replace(at, 8, "--prior-device");
+    throw UserError(fault);
+  }
+}
+
 ExitCode run_job(const Job& job, const Arguments& arguments) {
   const Config& config = job.config;
   set_cpu_threads(static_cast<int>(config.threads));
-  const c10::Device device = parse_device(config.device);
+  PriorOptions prior_options(prior_device(config));
   const PriorPack pack = PriorPack::open(find_prior(config.prior));
+  check_prior_fits(config, pack.manifest());
+  if (pack.manifest().latent) find_vae(config.guidance.vae, pack);  // its faults must come before --force removes anything
   RunFolder folder(job.folder, job.existing);
   log_info("run folder " + folder.path().string());
   folder.write_start(config, {"dreamfusion " + shell_quoted(arguments), pack.manifest().name, pack.hash()});
+  bool started = false;
   try {
-    const auto prior = load_torchscript_prior(pack, device);
+    prior_options.backend = config.guidance.prior_backend;
+    prior_options.dtype = config.guidance.prior_dtype;
+    prior_options.vae = config.guidance.vae;
+    prior_options.batch = config.guidance.prior_batch;
+    prior_options.embedding_cache = folder.embeddings();
+    const auto prior = load_prior(pack, prior_options);
     Trainer trainer(config, *prior);
+    started = true;
     const TrainingRunOptions options{job.existing == ExistingRun::kResume, job.stop_at};
     if (run_training(trainer, config, folder, options) == RunOutcome::kInterrupted) {
       folder.write_status("interrupted");
@@ -176,13 +212,16 @@ ExitCode run_job(const Job& job, const Arguments& arguments) {
       return ExitCode::kInterrupted;
     }
     std::cout << "run        " << folder.path().string() << std::endl;
+    report_memory(*prior);
     write_results({folder.path(), config, trainer.take_scene(), config.iterations});
     folder.write_status("done");
     return ExitCode::kDone;
   } catch (const UserError& fault) {
     try {
-      folder.write_status(fault.exit_code() == ExitCode::kInterrupted ? "interrupted" : "failed: " + fault.fault().what);
-    } catch (const UserError&) {  // the disk that failed the run may fail this as well; the first fault is the one to report
+      if (!started && job.existing != ExistingRun::kResume)
+        folder.abandon();  // there is nothing to resume, and the next try must not stumble over it
+      else folder.write_status(fault.exit_code() == ExitCode::kInterrupted ? "interrupted" : "failed: " + fault.fault().what);
+    } catch (const std::exception&) {  // the disk that failed the run may fail this as well; the first fault is the one to report
     }
     throw;
   }

@@ -15,6 +15,11 @@ std::string join(const std::vector<std::string>& words) {
   return line;
 }
 
+std::string describe_text(const PriorManifest& prior) {
+  if (prior.tokenizer == "precomputed") return "embeddings of a list of prompts (" + prior.prompts_file + ")";
+  return prior.tokenizer + ", at most " + std::to_string(prior.context_length) + " tokens";
+}
+
 void print_info(const PriorPack& pack) {
   const PriorManifest& prior = pack.manifest();
   std::cout << "name          " << prior.name << " " << prior.version << "\n"
@@ -22,12 +27,17 @@ void print_info(const PriorPack& pack) {
             << "hash          " << pack.hash() << "\n"
             << "licence       " << prior.license << "\n"
             << "about         " << prior.description << "\n"
-            << "space         " << prior.space << ", " << prior.channels << " x " << prior.resolution << " x "
+            << "space         " << (prior.latent ? "latent" : "pixel") << ", " << prior.channels << " x " << prior.resolution << " x "
             << prior.resolution << "\n"
             << "time steps    " << prior.alphas_cumprod.size() << "\n"
-            << "text          " << prior.tokenizer << ", at most " << prior.context_length << " tokens\n"
+            << "text          " << describe_text(prior) << "\n"
+            << "stored as     " << prior.dtype << "\n"
             << "view by       " << (prior.words_conditioning ? "words" : "")
-            << (prior.camera_conditioning ? (prior.words_conditioning ? ", camera" : "camera") : "") << "\n";
+            << (prior.camera_input != CameraInput::kNone ? (prior.words_conditioning ? ", camera" : "camera") : "") << "\n";
+  if (prior.latent)
+    std::cout << "images        " << prior.latent->image_resolution << " x " << prior.latent->image_resolution << ", through the pack's VAE\n";
+  if (prior.views > 1) std::cout << "views         " << prior.views << " of one scene at once\n";
+  for (const std::string& prompt : precomputed_prompts(pack)) std::cout << "prompt        \"" << prompt << "\"\n";
   if (prior.evaluation) {
     std::vector<std::string> kinds, held_out;
     for (const ReferenceKind& kind : prior.evaluation->kinds) kinds.push_back(kind.name);
@@ -37,6 +47,22 @@ void print_info(const PriorPack& pack) {
               << "never seen    " << join(held_out) << "\n";
   }
   std::cout << "files         intact (SHA-256 of " << prior.sha256.size() << " files)\n";
+}
+
+/// The golden values, and where the UNet was compiled for this kind of device, once more with that.
+bool verify(const PriorPack& pack, c10::Device device) {
+  PriorOptions options(device);
+  const GoldenCheck check = verify_golden(pack, *load_prior(pack, options));
+  std::cout << check.report;
+  bool sound = check.passed;
+  for (const CompiledNetwork& compiled : pack.manifest().compiled) {
+    if ((compiled.device == "cpu") != device.is_cpu()) continue;
+    options.backend = "aot_inductor";
+    const GoldenCheck again = verify_golden(pack, *load_prior(pack, options));
+    std::cout << "with " << compiled.file << ":\n" << again.report;
+    sound = sound && again.passed;
+  }
+  return sound;
 }
 
 }  // namespace
@@ -63,11 +89,9 @@ ExitCode command_prior(const Arguments& arguments) {
     return ExitCode::kDone;
   }
   const c10::Device device = parse_device(parsed.count("device") > 0 ? parsed["device"].as<std::string>() : "auto");
-  const auto prior = load_torchscript_prior(pack, device);
-  const GoldenCheck check = verify_golden(pack, *prior);
-  std::cout << check.report << (check.passed ? "the pack is whole and computes what it should\n"
-                                             : "the pack computes something else than it should\n");
-  return check.passed ? ExitCode::kDone : ExitCode::kFailed;
+  const bool sound = verify(pack, device);
+  std::cout << (sound ? "the pack is whole and computes what it should\n" : "the pack computes something else than it should\n");
+  return sound ? ExitCode::kDone : ExitCode::kFailed;
 }
 
 }  // namespace dreamfusion

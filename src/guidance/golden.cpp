@@ -6,7 +6,7 @@
 #include <cstdio>
 
 #include "dreamfusion/guidance/diffusion_prior.h"
-#include "dreamfusion/guidance/tokenizer.h"
+#include "make_tokenizer.h"
 
 namespace dreamfusion {
 namespace {
@@ -58,19 +58,30 @@ GoldenCheck verify_golden(const PriorPack& pack, DiffusionPrior& prior) {
   const PriorManifest& manifest = pack.manifest();
   const GoldenValues& golden = manifest.golden;
   Comparison comparison(golden.tolerance);
-  comparison.token_ids(golden.token_ids, make_tokenizer(pack)->encode(golden.prompt).ids);
+  if (!golden.token_ids.empty()) comparison.token_ids(golden.token_ids, make_tokenizer(pack)->encode(golden.prompt).ids);
 
   const EncodedText text = prior.encode_text({golden.prompt});
   comparison.tensor("context", golden.context, text.context);
 
   const at::TensorOptions real = at::TensorOptions(at::kFloat).device(prior.device());
-  const std::vector<std::int64_t> shape = {1, manifest.channels, manifest.resolution, manifest.resolution};
-  const std::int64_t count = manifest.channels * manifest.resolution * manifest.resolution;
-  const at::Tensor x_t = (at::arange(count, at::kDouble) * 0.37).sin().view(shape).to(real);  // in double: the angle is large
-  const at::Tensor t = at::full({1}, golden.t, real.dtype(at::kLong));
-  const at::Tensor camera = golden.camera.empty() ? at::zeros({1, 3}, real) : at::tensor(golden.camera, at::kDouble).view({1, 3}).to(real);
-  const at::Tensor epsilon = prior.predict_noise(x_t, t, {text.context, camera});
+  const auto wave = [&](std::vector<std::int64_t> shape) {  // in double: the angle is large
+    return (at::arange(c10::multiply_integers(shape), at::kDouble) * 0.37).sin().view(shape).to(real);
+  };
+  const std::int64_t size = manifest.resolution, views = manifest.views;
+  const at::Tensor x_t = wave({views, manifest.channels, size, size});
+  const at::Tensor t = at::full({views}, golden.t, real.dtype(at::kLong));
+  const bool matrix = manifest.camera_input == CameraInput::kMatrix;
+  const at::Tensor camera = golden.camera.empty() ? at::zeros({views, matrix ? 16 : 3}, real)
+                            : matrix ? at::tensor(golden.camera, at::kDouble).view({views, 16}).to(real)
+                                     : at::tensor(golden.camera, at::kDouble).view({1, 3}).expand({views, 3}).to(real);
+  const at::Tensor context = text.context.expand({views, -1, -1});
+  const at::Tensor epsilon = prior.predict_noise(x_t, t, {context, camera});
   comparison.tensor("prediction", golden.prediction, prior.schedule().network_output(epsilon, x_t, t, manifest.prediction));
+  if (manifest.latent) {
+    const std::int64_t pixels = manifest.latent->image_resolution;
+    comparison.tensor("encoded", golden.encoded, prior.raw_encoding(wave({1, 3, pixels, pixels})));
+    comparison.tensor("decoded", golden.decoded, prior.raw_decoding(wave({1, manifest.channels, size, size})));
+  }
   return std::move(comparison).result();
 }
 

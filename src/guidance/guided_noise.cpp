@@ -10,7 +10,10 @@ constexpr double kTiny = 1e-12;
 /// [B, 1, 1, 1] inner products of each view.
 at::Tensor inner_product(const at::Tensor& a, const at::Tensor& b) { return (a * b).sum({1, 2, 3}, /*keepdim=*/true); }
 
-at::Tensor spread(const at::Tensor& x) { return x.flatten(1).std(1, /*unbiased=*/false).view({-1, 1, 1, 1}); }
+/// [B, 1, 1, 1] standard deviations of each scene of `views` images.
+at::Tensor spread(const at::Tensor& x, std::int64_t views) {
+  return x.reshape({x.size(0) / views, -1}).std(1, /*unbiased=*/false).repeat_interleave(views).view({-1, 1, 1, 1});
+}
 
 /// The ε̂ that belongs to x̂₀.
 at::Tensor noise_of(const at::Tensor& denoised, const at::Tensor& z_t, const at::Tensor& t, const NoiseSchedule& schedule) {
@@ -38,9 +41,9 @@ at::Tensor perpendicular_noise(const at::Tensor& conditional, const at::Tensor& 
 }
 
 at::Tensor rescaled_noise(const at::Tensor& guided, const at::Tensor& conditional, const at::Tensor& z_t, const at::Tensor& t,
-                          const NoiseSchedule& schedule, double share) {
+                          const NoiseSchedule& schedule, double share, std::int64_t views) {
   const at::Tensor x = schedule.denoised(guided, z_t, t);
-  const at::Tensor factor = spread(schedule.denoised(conditional, z_t, t)) / spread(x).clamp_min(kTiny);
+  const at::Tensor factor = spread(schedule.denoised(conditional, z_t, t), views) / spread(x, views).clamp_min(kTiny);
   return noise_of(share * x * factor + (1.0 - share) * x, z_t, t, schedule);
 }
 

@@ -1,12 +1,12 @@
 #include "dreamfusion/guidance/prior_pack.h"
 
-#include <optional>
 #include <system_error>
 
 #include "dreamfusion/core/error.h"
 #include "dreamfusion/io/files.h"
 #include "dreamfusion/config/json_node.h"
 #include "manifest.h"
+#include "pack_files.h"
 
 namespace dreamfusion {
 namespace {
@@ -17,7 +17,6 @@ constexpr const char* kChooseAnother =
     "give the folder of a prior pack (it holds prior.json), or leave the option out to use the one that ships";
 constexpr const char* kRestore =
     "restore the folder (`git checkout -- FOLDER` in a checkout, or copy it again from where it came from), or export the pack again";
-constexpr std::size_t kShownDigits = 12;
 
 /// Every fault of a folder that is told apart: not there, no permission, a file, no prior.json.
 void check_folder(const fs::path& folder) {
@@ -37,27 +36,6 @@ void check_folder(const fs::path& folder) {
   if (error || !fs::is_regular_file(manifest_status))
     throw UserError({.what = "prior.json cannot be read", .where = manifest.string(),
                      .found = error ? error.message() : std::string("not a file"), .fix = kRestore});
-}
-
-/// What is wrong with a file of the pack, or nothing.
-std::optional<std::string> diagnose_file(const fs::path& path, const std::string& expected) {
-  std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  if (status.type() == fs::file_type::not_found) return "missing";
-  if (error) return error.message();
-  if (!fs::is_regular_file(status)) return "not a file";
-  std::string bytes;
-  try {
-    bytes = read_file(path);
-  } catch (const UserError& fault) {
-    return fault.fault().found.empty() ? fault.fault().what : fault.fault().found;
-  }
-  if (bytes.empty()) return "empty";
-  if (bytes.starts_with("version https://git-lfs")) return "only a Git LFS pointer: run `git lfs pull`";
-  const std::string actual = sha256_hex(bytes);
-  if (actual == expected) return std::nullopt;
-  return "truncated or changed: " + std::to_string(bytes.size()) + " bytes with SHA-256 " + actual.substr(0, kShownDigits) +
-         "…, expected " + expected.substr(0, kShownDigits) + "…";
 }
 
 }  // namespace

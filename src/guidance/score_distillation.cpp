@@ -18,8 +18,9 @@ at::Tensor distillation_weight(const NoiseSchedule& schedule, const at::Tensor& 
   if (weighting == "sigma2") return sigma.square();
   if (weighting == "uniform") return at::ones_like(sigma);
   if (weighting == "fantasia3d") return schedule.alpha(t) * sigma.square();
+  if (weighting == "x0") return sigma / schedule.alpha(t);
   throw UserError({.what = "unknown weighting of score distillation", .where = "guidance.weighting",
-                   .found = "\"" + weighting + "\"", .fix = "use \"sigma2\", \"uniform\" or \"fantasia3d\"", .exit_code = ExitCode::kUsage});
+                   .found = "\"" + weighting + "\"", .fix = "use \"sigma2\", \"uniform\", \"fantasia3d\" or \"x0\"", .exit_code = ExitCode::kUsage});
 }
 
 ScoreDistillation::ScoreDistillation(DiffusionPrior& prior, GuidanceConfig config) : prior_(prior), config_(std::move(config)) {
@@ -48,15 +49,20 @@ DistillationDraw ScoreDistillation::draw(std::int64_t count, std::uint64_t seed,
   for (std::int64_t i = 0; i < count; ++i) {
     draw.t.data_ptr<std::int64_t>()[i] = config_.timestep_schedule == "sqrt" ? annealed : timesteps.integer(low, high);
   }
+  if (prior_.manifest().views > 1) draw.t.fill_(draw.t[0].item<std::int64_t>());
   draw.t = draw.t.to(prior_.device());
   const PriorManifest& manifest = prior_.manifest();
-  draw.noise = Rng(seed, static_cast<std::uint64_t>(step), RandomPurpose::kNoise)
-                   .normal_tensor({count, manifest.channels, manifest.resolution, manifest.resolution})
-                   .to(prior_.device());
+  const auto normal = [&](RandomPurpose purpose) {
+    return Rng(seed, static_cast<std::uint64_t>(step), purpose)
+        .normal_tensor({count, manifest.channels, manifest.resolution, manifest.resolution})
+        .to(prior_.device());
+  };
+  draw.noise = normal(RandomPurpose::kNoise);
+  if (manifest.latent && config_.posterior == "sample") draw.posterior_noise = normal(RandomPurpose::kPosterior);
   return draw;
 }
 
-DistillationGradient ScoreDistillation::gradient(const at::Tensor& x, const ViewPrompts& prompts, const std::vector<ViewAngles>& views,
+DistillationGradient ScoreDistillation::gradient(const at::Tensor& x, const ViewPrompts& prompts, const std::vector<ViewPose>& views,
                                                  const DistillationDraw& draw, double clip) const {
   const std::int64_t count = static_cast<std::int64_t>(views.size());
   check_float(x, "x", {count, kAny, kAny, kAny});
@@ -73,15 +79,16 @@ DistillationGradient ScoreDistillation::gradient(const at::Tensor& x, const View
   result.t = draw.t;
   result.gradient = distillation_weight(schedule, draw.t, config_.weighting).to(x.options()) * (guess - noise);
   if (clip > 0.0) result.gradient = result.gradient.clamp(-clip, clip);
+  result.noisy = z_t;
   result.denoised = schedule.denoised(guess, z_t, draw.t);
   result.rms = std::sqrt(result.gradient.square().mean().item<double>());
   return result;
 }
 
 at::Tensor ScoreDistillation::guided(const at::Tensor& z_t, const at::Tensor& t, const ViewPrompts& prompts,
-                                     const std::vector<ViewAngles>& views) const {
+                                     const std::vector<ViewPose>& views) const {
   const std::vector<NegativeConditioning> negatives = prompts.negatives(views);
-  std::vector<Conditioning> all = {prompts.conditional(views), prompts.unconditional(views.size())};
+  std::vector<Conditioning> all = {prompts.conditional(views), prompts.unconditional(views)};
   for (const NegativeConditioning& negative : negatives) all.push_back(negative.conditioning);
   std::vector<at::Tensor> contexts, cameras;
   for (const Conditioning& conditioning : all) {
@@ -101,7 +108,7 @@ at::Tensor ScoreDistillation::guided(const at::Tensor& z_t, const at::Tensor& t,
     for (std::size_t i = 0; i < negatives.size(); ++i) unwanted.push_back({parts[2 + i], negatives[i].weights});
     guess = perpendicular_noise(parts[0], parts[1], unwanted, config_.guidance_scale);
   }
-  if (config_.guidance_rescale > 0.0) guess = rescaled_noise(guess, parts[0], z_t, t, schedule, config_.guidance_rescale);
+  if (config_.guidance_rescale > 0.0) guess = rescaled_noise(guess, parts[0], z_t, t, schedule, config_.guidance_rescale, prior_.manifest().views);
   if (config_.dynamic_threshold > 0.0) guess = thresholded_noise(guess, z_t, t, schedule, config_.dynamic_threshold);
   return guess;
 }

@@ -28,7 +28,7 @@ struct Scorer::Impl {
 Scorer::Scorer(const PriorPack& pack, c10::Device device) {
   const PriorEvaluation& evaluation = evaluation_of(pack);
   impl_ = std::make_unique<Impl>(
-      Impl{TorchScriptModule(pack.folder() / evaluation.scorer_file, device), device, evaluation.scorer_resolution});
+      Impl{TorchScriptModule(pack.folder() / evaluation.scorer_file, {device}), device, evaluation.scorer_resolution});
   const at::Tensor gray = at::full({2, 3, impl_->resolution, impl_->resolution}, 0.5, at::TensorOptions(at::kFloat).device(device));
   impl_->module.probe({gray}, {{"kind logits", {2, static_cast<std::int64_t>(evaluation.kinds.size())}},
                                {"colour logits", {2, static_cast<std::int64_t>(evaluation.colours.size())}}});

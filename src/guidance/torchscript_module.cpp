@@ -2,39 +2,16 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/isfinite.h>
+#include <ATen/ops/isnan.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/serialization/import.h>
 
-#include <sstream>
-
 #include "dreamfusion/core/error.h"
+#include "torchscript_float32.h"
 
 namespace dreamfusion {
 namespace {
-
-constexpr const char* kExportAgain =
-    "export the pack again with a PyTorch that is not newer than LibTorch 2.11 (`dreamfusion prior verify` checks a pack)";
-
-/// The one line of a LibTorch message that says why: after "RuntimeError: " if the interpreter failed, else the first.
-std::string explain(const std::exception& error) {
-  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
-  const std::string text = torch_error != nullptr ? torch_error->what_without_backtrace() : error.what();
-  std::istringstream lines(text);
-  std::string line, first;
-  while (std::getline(lines, line)) {
-    const std::size_t start = line.find("RuntimeError: ");
-    if (start != std::string::npos) return line.substr(start + 14);
-    if (first.empty()) first = line.substr(std::min(line.size(), line.find_first_not_of(' ')));
-  }
-  return first;
-}
-
-std::string shape_text(c10::IntArrayRef shape) {
-  std::ostringstream text;
-  text << shape;
-  return text.str();
-}
 
 /// LibTorch's profiling executor rewrites the graph after it has watched a call or two. For this program that costs two slow calls at
 /// each start (0.2 s of CPU time each for starter-64, then nothing gained: 50 ms a call either way), and an answer could depend on
@@ -45,24 +22,37 @@ void switch_profiling_off() { torch::jit::getProfilingMode() = false; }
 
 struct TorchScriptModule::Impl {
   torch::jit::Module module;
-  std::string file;
-
-  UserError fault(const std::string& what, const std::string& found) const {
-    return UserError({.what = what, .where = file, .found = found, .fix = kExportAgain});
-  }
 };
 
-TorchScriptModule::TorchScriptModule(const std::filesystem::path& file, c10::Device device) : impl_(std::make_unique<Impl>()) {
-  impl_->file = file.string();
+TorchScriptModule::TorchScriptModule(const std::filesystem::path& file, ModulePlace place) : Network(file), impl_(std::make_unique<Impl>()) {
   switch_profiling_off();
   try {
-    impl_->module = torch::jit::load(impl_->file, device);
+    impl_->module = torch::jit::load(file_, place.device);
     impl_->module.eval();
-    for (at::Tensor weight : impl_->module.parameters())  // stored as float16 in a small pack, computed with as float32
-      if (weight.is_floating_point()) weight.set_data(weight.to(at::kFloat));
+    if (!place.as_stored) convert_to_float32(impl_->module);
+    for (at::Tensor weight : impl_->module.parameters()) weight.set_requires_grad(false);
   } catch (const std::exception& error) {
-    throw impl_->fault("a module of the prior pack cannot be loaded as TorchScript", explain(error));
+    throw fault("a module of the prior pack cannot be loaded as TorchScript", explain(error));
   }
+  check_weights();
+}
+
+/// Buffers may hold infinities (attention masks do), weights may not.
+void TorchScriptModule::check_weights() const {
+  const auto refuse = [&](const std::string& name) {
+    throw fault("a module of the prior pack has weights that are not numbers", name + ": NaN or infinite values");
+  };
+  for (const auto& [name, values] : impl_->module.named_parameters())
+    if (values.is_floating_point() && !at::isfinite(values).all().item<bool>()) refuse(name);
+  for (const auto& [name, values] : impl_->module.named_buffers())
+    if (values.is_floating_point() && at::isnan(values).any().item<bool>()) refuse(name);
+}
+
+NamedTensors TorchScriptModule::weights() const {
+  NamedTensors all;
+  for (const auto& [name, values] : impl_->module.named_parameters()) all[name] = values;
+  for (const auto& [name, values] : impl_->module.named_buffers()) all[name] = values;
+  return all;
 }
 
 TorchScriptModule::~TorchScriptModule() = default;
@@ -71,37 +61,31 @@ TorchScriptModule::TorchScriptModule(TorchScriptModule&&) noexcept = default;
 std::vector<at::Tensor> TorchScriptModule::run(const std::vector<at::Tensor>& inputs) {
   // Not inference mode: its tensors may not take part in a graph later, and the outputs become constants of the caller's graph.
   const at::NoGradGuard no_grad;
+  return forward(inputs);
+}
+
+std::vector<at::Tensor> TorchScriptModule::run_differentiable(const std::vector<at::Tensor>& inputs) { return forward(inputs); }
+
+std::size_t TorchScriptModule::weight_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& [name, values] : weights()) bytes += values.nbytes();
+  return bytes;
+}
+
+std::vector<at::Tensor> TorchScriptModule::forward(const std::vector<at::Tensor>& inputs) {
   c10::IValue result;
   try {
     result = impl_->module.forward({inputs.begin(), inputs.end()});
-  } catch (const c10::OutOfMemoryError& error) {
-    throw UserError({.what = "not enough memory to run the prior", .where = impl_->file, .found = explain(error),
-                     .fix = "close other programs, use a smaller batch (train.batch_size), or another device (--device)"});
   } catch (const std::exception& error) {
-    throw impl_->fault("a module of the prior pack failed", explain(error));
+    refuse_run(error);
   }
   if (result.isTensor()) return {result.toTensor()};
   std::vector<at::Tensor> outputs;
   if (result.isTuple())
     for (const c10::IValue& element : result.toTupleRef().elements())
       if (element.isTensor()) outputs.push_back(element.toTensor());
-  if (outputs.empty()) throw impl_->fault("a module of the prior pack answered with no tensor", result.tagKind());
+  if (outputs.empty()) throw fault("a module of the prior pack answered with no tensor", result.tagKind());
   return outputs;
-}
-
-void TorchScriptModule::probe(const std::vector<at::Tensor>& inputs, const std::vector<ExpectedOutput>& expected) {
-  const std::vector<at::Tensor> outputs = run(inputs);
-  const std::string what = "a module of the prior pack does not answer as prior.json says";
-  if (outputs.size() != expected.size())
-    throw impl_->fault(what, std::to_string(outputs.size()) + " outputs, expected " + std::to_string(expected.size()));
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    const at::Tensor& output = outputs[i];
-    if (output.scalar_type() != at::kFloat || output.sizes() != expected[i].shape)
-      throw impl_->fault(what, expected[i].name + ": " + c10::toString(output.scalar_type()) + " " + shape_text(output.sizes()) +
-                                   ", expected Float " + shape_text(expected[i].shape));
-    if (!at::isfinite(output).all().item<bool>())
-      throw impl_->fault(what, expected[i].name + ": not a number or infinite in answer to a plain input");
-  }
 }
 
 }  // namespace dreamfusion

@@ -1,36 +1,31 @@
 #pragma once
-/// One TorchScript file of a pack, with its faults told in words. LibTorch's JIT headers stay behind this one.
-#include <ATen/core/Tensor.h>
-
-#include <filesystem>
+/// One TorchScript file of a pack. LibTorch's JIT headers stay behind this one.
 #include <memory>
-#include <string>
-#include <vector>
+
+#include "dreamfusion/core/named_tensors.h"
+#include "network.h"
 
 namespace dreamfusion {
 
-/// What a module must answer to a probe.
-struct ExpectedOutput {
-  std::string name;
-  std::vector<std::int64_t> shape;
-};
-
-class TorchScriptModule {
+class TorchScriptModule final : public Network {
  public:
-  /// @throws UserError when the file is not a TorchScript module that this LibTorch can load onto the device.
-  TorchScriptModule(const std::filesystem::path& file, c10::Device device);
-  ~TorchScriptModule();
+  /// @throws UserError when the file is not a TorchScript module that this LibTorch can load onto the device, or a weight of it is
+  /// not finite.
+  TorchScriptModule(const std::filesystem::path& file, ModulePlace place);
+  ~TorchScriptModule() override;
   TorchScriptModule(TorchScriptModule&&) noexcept;
 
-  /// Runs without gradients; a tensor or a tuple of tensors comes back as a list.
-  /// @throws UserError when the module fails, with the last line that says why.
-  std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs);
+  std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs) override;
+  /// Runs with a graph from the outputs to the inputs; the weights stay frozen.
+  std::vector<at::Tensor> run_differentiable(const std::vector<at::Tensor>& inputs);
 
-  /// Runs once and checks that the outputs are float32, finite and of these shapes.
-  /// @throws UserError that names file and output, expected and found.
-  void probe(const std::vector<at::Tensor>& inputs, const std::vector<ExpectedOutput>& expected);
+  /// Parameters and buffers by their names in the module; not copies.
+  NamedTensors weights() const;
+  std::size_t weight_bytes() const override;
 
  private:
+  void check_weights() const;
+  std::vector<at::Tensor> forward(const std::vector<at::Tensor>& inputs);
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

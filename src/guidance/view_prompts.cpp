@@ -25,7 +25,7 @@ constexpr std::size_t kShownKinds = 30;
 double degrees(double radians) { return radians * 180.0 / std::numbers::pi; }
 
 /// [0, 180] degrees
-double azimuth_from_front(const ViewAngles& angles) {
+double azimuth_from_front(const ViewPose& angles) {
   return std::abs(degrees(std::remainder(angles.azimuth, 2 * std::numbers::pi)));
 }
 
@@ -50,6 +50,8 @@ UserError no_view_words(const PriorManifest& manifest, const std::string& option
                     .fix = "leave " + option + " out, or use a pack with words", .exit_code = ExitCode::kUsage});
 }
 
+const char* unit(const PriorManifest& manifest) { return manifest.tokenizer == "words" ? " words" : " tokens"; }
+
 /// Says what the prior will not hear of the text `name`: nothing of this stops a run, but it explains an odd result.
 void warn_about_text(const PriorManifest& manifest, const std::string& name, const EncodedText& text) {
   const std::string prior = "the prior \"" + manifest.name + "\"";
@@ -58,7 +60,7 @@ void warn_about_text(const PriorManifest& manifest, const std::string& name, con
                 std::to_string(text.vocabulary_size) + " words, listed in its " + manifest.vocabulary_file + ")");
   if (text.dropped_words > 0)
     log_warning(name + " is too long for " + prior + ": it reads " + std::to_string(manifest.context_length) +
-                " words, the last " + std::to_string(text.dropped_words) + " are dropped");
+                unit(manifest) + ", the last " + std::to_string(text.dropped_words) + " are dropped");
 }
 
 /// The same for the prompt, with the view words that follow it, and for what it asks of a pack of a closed domain.
@@ -67,7 +69,7 @@ void warn_about_prompt(const PriorManifest& manifest, const std::string& prompt,
   warn_about_text(manifest, "the prompt", plain);
   if (plain.dropped_words == 0 && dropped_with_view > 0)
     log_warning("the prompt leaves no room for the view words (\", front view\"): " + prior + " reads " +
-                std::to_string(manifest.context_length) + " words; shorten it, or front and back may look alike");
+                std::to_string(manifest.context_length) + unit(manifest) + "; shorten it, or front and back may look alike");
   if (manifest.evaluation && !parse_subject(prompt, *manifest.evaluation)) {
     std::vector<std::string> kinds;
     for (const ReferenceKind& kind : manifest.evaluation->kinds) kinds.push_back(kind.name);
@@ -82,7 +84,7 @@ void warn_about_prompt(const PriorManifest& manifest, const std::string& prompt,
 
 std::string_view view_name(View view) { return kViewNames[static_cast<std::size_t>(view)]; }
 
-View classify_view(const ViewAngles& angles, const GuidanceConfig& config) {
+View classify_view(const ViewPose& angles, const GuidanceConfig& config) {
   constexpr double kRounding = 1e-9;  // an angle that was written in degrees comes back from radians beside its border
   const double azimuth = azimuth_from_front(angles);
   View view = View::kSide;
@@ -92,7 +94,7 @@ View classify_view(const ViewAngles& angles, const GuidanceConfig& config) {
   return view;
 }
 
-std::array<double, 4> view_shares(const ViewAngles& angles, const GuidanceConfig& config) {
+std::array<double, 4> view_shares(const ViewPose& angles, const GuidanceConfig& config) {
   std::array<double, 4> shares{};
   const View nearest = classify_view(angles, config);
   const bool blend = config.view_blending == "interpolate" || config.perp_neg;  // Perp-Neg's weights were fitted to blended views
@@ -107,7 +109,7 @@ std::array<double, 4> view_shares(const ViewAngles& angles, const GuidanceConfig
   return shares;
 }
 
-std::array<double, 4> perp_neg_weights(const ViewAngles& angles, const GuidanceConfig& config) {
+std::array<double, 4> perp_neg_weights(const ViewPose& angles, const GuidanceConfig& config) {
   std::array<double, 4> weights{};
   if (classify_view(angles, config) == View::kOverhead) return weights;
   const double turns = azimuth_from_front(angles) / 90.0;
@@ -126,9 +128,14 @@ std::array<double, 4> perp_neg_weights(const ViewAngles& angles, const GuidanceC
 ViewPrompts::ViewPrompts(DiffusionPrior& prior, const std::string& prompt, const GuidanceConfig& config) : config_(config) {
   const PriorManifest& manifest = prior.manifest();
   const std::string& way = config.view_conditioning;
-  if (way == "camera" && !manifest.camera_conditioning) throw missing_conditioning(manifest, "camera", "words");
+  camera_kind_ = manifest.camera_input;
+  const bool has_camera = camera_kind_ != CameraInput::kNone;
+  if (way == "camera" && !has_camera) throw missing_conditioning(manifest, "camera", "words");
+  if (way == "words" && camera_kind_ == CameraInput::kMatrix)
+    throw UserError({.what = "the prior cannot do without its camera input", .where = "guidance.view_conditioning", .found = "\"words\"",
+                     .fix = "use auto or camera: \"" + manifest.name + "\" takes a camera matrix with every image", .exit_code = ExitCode::kUsage});
   if (way == "words" && !manifest.words_conditioning) throw missing_conditioning(manifest, "words", "camera");
-  use_camera_ = way != "words" && manifest.camera_conditioning;
+  use_camera_ = way != "words" && has_camera;
   use_words_ = way != "camera" && manifest.words_conditioning && config.view_dependent_prompting;
 
   const EncodedText plain = prior.encode_text({prompt});
@@ -157,17 +164,27 @@ ViewPrompts::ViewPrompts(DiffusionPrior& prior, const std::string& prompt, const
   warn_about_prompt(manifest, prompt, plain, dropped_with_view);
 }
 
-Conditioning ViewPrompts::conditional(const std::vector<ViewAngles>& views) const {
+Conditioning ViewPrompts::conditional(const std::vector<ViewPose>& views) const {
   std::vector<at::Tensor> contexts;
-  std::vector<double> cameras;
-  for (const ViewAngles& view : views) {
-    contexts.push_back(use_words_ ? blended(view_shares(view, config_)) : contexts_[kNoViewWords]);
-    const double known = use_camera_ ? 1.0 : 0.0;
-    const double azimuth = std::remainder(view.azimuth, 2 * std::numbers::pi);
-    cameras.insert(cameras.end(), {known * azimuth, known * view.elevation, known});
-  }
+  for (const ViewPose& view : views) contexts.push_back(use_words_ ? blended(view_shares(view, config_)) : contexts_[kNoViewWords]);
+  return {at::stack(contexts), camera_input(views, use_camera_)};
+}
+
+at::Tensor ViewPrompts::camera_input(const std::vector<ViewPose>& views, bool known) const {
   const auto count = static_cast<std::int64_t>(views.size());
-  return {at::stack(contexts), at::tensor(cameras, at::kDouble).view({count, 3}).to(contexts_.options())};
+  std::vector<double> rows;
+  if (camera_kind_ == CameraInput::kMatrix) {
+    for (const ViewPose& view : views) rows.insert(rows.end(), view.world_from_camera.begin(), view.world_from_camera.end());
+    const at::Tensor matrices = at::tensor(rows, at::kDouble).view({count, 4, 4});
+    const at::Tensor position = matrices.slice(1, 0, 3).select(2, 3);
+    position.div_(position.norm(2, {-1}, /*keepdim=*/true).clamp_min(1e-12));  // a view of `matrices`
+    return matrices.view({count, 16}).to(contexts_.options());
+  }
+  for (const ViewPose& view : views) {
+    if (known) rows.insert(rows.end(), {std::remainder(view.azimuth, 2 * std::numbers::pi), view.elevation, 1.0});
+    else rows.insert(rows.end(), {0.0, 0.0, 0.0});
+  }
+  return at::tensor(rows, at::kDouble).view({count, 3}).to(contexts_.options());
 }
 
 at::Tensor ViewPrompts::blended(const std::array<double, 4>& shares) const {
@@ -181,24 +198,22 @@ at::Tensor ViewPrompts::blended(const std::array<double, 4>& shares) const {
   return mix;
 }
 
-std::vector<NegativeConditioning> ViewPrompts::negatives(const std::vector<ViewAngles>& views) const {
+std::vector<NegativeConditioning> ViewPrompts::negatives(const std::vector<ViewPose>& views) const {
   std::vector<NegativeConditioning> negatives;
   if (!config_.perp_neg) return negatives;
   const auto count = static_cast<std::int64_t>(views.size());
   for (const View negative : {View::kFront, View::kSide}) {
     const auto row = static_cast<std::size_t>(negative);
     std::vector<double> weights;
-    for (const ViewAngles& view : views) weights.push_back(perp_neg_weights(view, config_)[row]);
-    negatives.push_back({{contexts_[static_cast<std::int64_t>(row)].unsqueeze(0).expand({count, -1, -1}),
-                          at::zeros({count, 3}, contexts_.options())},
+    for (const ViewPose& view : views) weights.push_back(perp_neg_weights(view, config_)[row]);
+    negatives.push_back({{contexts_[static_cast<std::int64_t>(row)].unsqueeze(0).expand({count, -1, -1}), camera_input(views, false)},
                          at::tensor(weights, at::kDouble).to(contexts_.options())});
   }
   return negatives;
 }
 
-Conditioning ViewPrompts::unconditional(std::size_t count) const {
-  const auto batch = static_cast<std::int64_t>(count);
-  return {null_context_.expand({batch, -1, -1}), at::zeros({batch, 3}, null_context_.options())};
+Conditioning ViewPrompts::unconditional(const std::vector<ViewPose>& views) const {
+  return {null_context_.expand({static_cast<std::int64_t>(views.size()), -1, -1}), camera_input(views, false)};
 }
 
 }  // namespace dreamfusion

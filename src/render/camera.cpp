@@ -87,20 +87,28 @@ Rays camera_rays(const std::vector<Camera>& cameras, std::int64_t height, std::i
   return {at::cat(origins).to(device, at::kFloat), at::cat(directions).to(device, at::kFloat)};
 }
 
-std::vector<Camera> sample_cameras(const CameraConfig& config, std::int64_t count, std::uint64_t seed, std::int64_t step) {
+std::vector<Camera> sample_cameras(const CameraConfig& config, std::int64_t count, std::uint64_t seed, std::int64_t step,
+                                   std::int64_t group) {
+  TORCH_CHECK(group >= 1 && count % group == 0, "sample_cameras: ", count, " cameras are not whole groups of ", group);
+  const std::int64_t draws = count / group;
   Rng rng(seed, static_cast<std::uint64_t>(step), RandomPurpose::kCamera);
   std::vector<Camera> cameras;
-  for (std::int64_t view = 0; view < count; ++view) {
+  for (std::int64_t draw = 0; draw < draws; ++draw) {
     OrbitPose pose;
-    const double turn = (static_cast<double>(view) + rng.uniform()) / static_cast<double>(count);
+    const double turn = (static_cast<double>(draw) + rng.uniform()) / static_cast<double>(draws);
     pose.azimuth = radians(config.azimuth_deg.low + (config.azimuth_deg.high - config.azimuth_deg.low) * turn);
     pose.elevation = sample_elevation(config, rng);
     pose.distance = rng.uniform(config.distance.low, config.distance.high);
     pose.fov_y = sample_fov(config, rng);
+    if (config.relative_distance) pose.distance /= std::tan(0.5 * pose.fov_y);
     for (double& offset : pose.position_offset) offset = config.position_jitter * rng.uniform(-1.0, 1.0);
     for (double& coordinate : pose.target) coordinate = config.look_at_std * rng.normal();
     for (double& component : pose.up) component += config.up_std * rng.normal();
-    cameras.push_back(orbit_camera(pose));
+    for (std::int64_t view = 0; view < group; ++view) {
+      OrbitPose turned = pose;
+      turned.azimuth += 2.0 * std::numbers::pi * static_cast<double>(view) / static_cast<double>(group);
+      cameras.push_back(orbit_camera(turned));
+    }
   }
   return cameras;
 }

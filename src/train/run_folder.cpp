@@ -12,6 +12,7 @@
 
 #include "dreamfusion/config/load.h"
 #include "dreamfusion/core/error.h"
+#include "dreamfusion/core/memory.h"
 #include "dreamfusion/core/text.h"
 #include "dreamfusion/core/version.h"
 #include "dreamfusion/io/files.h"
@@ -38,6 +39,7 @@ bool holds_run(const fs::path& path) { return fs::exists(path / "config.json") |
 /// Everything that a run writes.
 std::vector<fs::path> run_files(const fs::path& path) {
   return {path / "config.json", path / "run.json",   path / "metrics.jsonl", path / "preview.png",
+          path / "guidance_preview.png", path / "embeddings.safetensors",
           path / "checkpoints", path / "turntable", path / "mesh.obj",      path / "evaluation.json",
           path / "evaluation.png"};
 }
@@ -56,6 +58,7 @@ RunFolder::RunFolder(fs::path path, ExistingRun existing) : path_(std::move(path
   if (fs::exists(path_, ignored) && !fs::is_directory(path_, ignored)) {
     throw UserError({"the output folder is a file", path_.string(), "", "choose another folder with -o", ExitCode::kUsage});
   }
+  was_there_ = fs::exists(path_, ignored);
   const bool has_run = holds_run(path_);
   if (has_run && existing == ExistingRun::kRefuse) {
     throw UserError({"the output folder already holds a run", path_.string(), "",
@@ -86,6 +89,14 @@ void RunFolder::remove_run_files() {
   for (const fs::path& file : run_files(path_)) fs::remove_all(file);
 }
 
+void RunFolder::abandon() {
+  remove_run_files();
+  if (was_there_) return;
+  fs::remove(path_ / ".lock");
+  std::error_code not_empty;
+  fs::remove(path_, not_empty);
+}
+
 void RunFolder::write_start(const Config& config, const RunProvenance& provenance) {
   write_file_atomically(path_ / "config.json", config_to_json(config) + "\n");
   const ordered_json run = {{"program", "dreamfusion"},
@@ -104,6 +115,7 @@ void RunFolder::write_status(const std::string& status) {
   ordered_json run = ordered_json::parse(read_file(path_ / "run.json"));
   run["status"] = status;
   run["ended"] = utc_now();
+  run["peak_memory_bytes"] = peak_resident_bytes();
   write_file_atomically(path_ / "run.json", run.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n");
 }
 

@@ -4,16 +4,18 @@
 
 #include <cmath>
 
+#include "dreamfusion/core/device.h"
 #include "dreamfusion/core/rng.h"
+#include "dreamfusion/io/image.h"
 #include "dreamfusion/train/regularisation.h"
 
 namespace dreamfusion {
 namespace {
 
-std::vector<ViewAngles> view_angles(const std::vector<Camera>& cameras) {
-  std::vector<ViewAngles> angles;
-  for (const Camera& camera : cameras) angles.push_back({camera.azimuth, camera.elevation});
-  return angles;
+std::vector<ViewPose> view_poses(const std::vector<Camera>& cameras) {
+  std::vector<ViewPose> poses;
+  for (const Camera& camera : cameras) poses.push_back({camera.azimuth, camera.elevation, camera.world_from_camera});
+  return poses;
 }
 
 void report_views(const std::vector<RenderedView>& views, StepReport& report) {
@@ -42,12 +44,18 @@ double gradient_norm(const std::vector<ParameterGroup>& groups) {
 Trainer::Trainer(const Config& config, DiffusionPrior& prior)
     : config_(config),
       prior_(prior),
-      scene_(make_scene(config, prior.device())),
+      device_(parse_device(config.device)),
+      scene_(make_scene(config, device_)),
       optimizer_(make_optimizer(config.optimizer, scene_.parameter_groups())),
       average_(scene_.parameter_groups(), config.train.ema_decay),
       prompts_(prior, config.prompt, config.guidance),
       distillation_(prior, config.guidance),
-      watchdog_(config.train) {}
+      watchdog_(config.train) {
+  prior.release_text_encoder();  // the prompts are encoded: gigabytes that no step needs
+  const PriorManifest& manifest = prior.manifest();
+  if (config.guidance.preview)  // a decoder that cannot be used is told now and not after a hundred steps
+    prior.decode_image(at::zeros({1, manifest.channels, manifest.resolution, manifest.resolution}, at::TensorOptions(prior.device())));
+}
 
 StepReport Trainer::step() {
   const auto seed = static_cast<std::uint64_t>(config_.seed);
@@ -55,10 +63,10 @@ StepReport Trainer::step() {
   if (step_ % config_.render.occupancy_refresh == 0) scene_.occupancy.update(*scene_.field, seed, step_);
 
   const Batch batch = render_batch();
-  const at::Tensor x = prior_.encode_image(batch.image);
-  const DistillationDraw draw = distillation_.draw(x.size(0), seed, step_, config_.iterations);
+  const DistillationDraw draw = distillation_.draw(batch.image.size(0), seed, step_, config_.iterations);
+  const at::Tensor x = in_prior_space(batch, draw);
   const DistillationGradient sds =
-      distillation_.gradient(x, prompts_, view_angles(batch.cameras), draw, scheduled(config_.guidance.score_clip));
+      distillation_.gradient(x, prompts_, view_poses(batch.cameras), draw, scheduled(config_.guidance.score_clip));
   const double sds_factor = distillation_factor(config_.loss, x, step_, config_.iterations);
   const at::Tensor distilled = config_.guidance.form == "reconstruction" ? sds_factor * reconstruction_loss(x, sds.gradient)
                                                                          : inject_gradient(x, sds.gradient * sds_factor);
@@ -67,12 +75,13 @@ StepReport Trainer::step() {
   StepReport report;
   report_views(batch.views, report);
   optimizer_->zero_grad();
-  (distilled + regular.total).backward();
+  (distilled.to(device_) + regular.total).backward();
   watchdog_.check({step_ + 1, report.mean_opacity, gradient_norm(scene_.parameter_groups())});
   optimizer_->step(learning_rate_factor(config_.optimizer, step_, config_.iterations));
   average_.update();
   ++step_;
 
+  if (config_.guidance.preview) guidance_ = {batch.image.detach(), sds.noisy, sds.denoised, (x - sds.gradient).detach()};
   report.losses = regular.losses;
   report.step = step_;
   report.gradient_rms = sds.rms;
@@ -84,7 +93,8 @@ StepReport Trainer::step() {
 Trainer::Batch Trainer::render_batch() const {
   Batch batch;
   batch.resolution = std::llround(scheduled(config_.render.train_resolution));
-  batch.cameras = sample_cameras(config_.camera, config_.train.batch_size, static_cast<std::uint64_t>(config_.seed), step_);
+  batch.cameras = sample_cameras(config_.camera, config_.train.batch_size, static_cast<std::uint64_t>(config_.seed), step_,
+                                 prior_.manifest().views);
   std::vector<at::Tensor> images;
   for (std::size_t view = 0; view < batch.cameras.size(); ++view) {
     batch.views.push_back(render_training_view(batch.cameras[view], static_cast<std::int64_t>(view), batch.resolution));
@@ -92,6 +102,34 @@ Trainer::Batch Trainer::render_batch() const {
   }
   batch.image = at::stack(images);
   return batch;
+}
+
+/// Usually what the prior's encoder makes of the render. In the warm-up the four channels are the normals (as a colour) and the
+/// opacity, at the latent's own size: cheap, and enough for a rough shape (stable-dreamfusion; Fantasia3D does the same with meshes).
+at::Tensor Trainer::in_prior_space(const Batch& batch, const DistillationDraw& draw) const {
+  if (!in_latent_warmup()) return prior_.encode_image(batch.image, draw.posterior_noise);
+  std::vector<at::Tensor> images;
+  for (const RenderedView& view : batch.views) {
+    const at::Tensor normal = 0.5 * (view.normal + 1.0), opacity = view.opacity.unsqueeze(1);
+    images.push_back(at::cat({normal, opacity}, 1).view({batch.resolution, batch.resolution, 4}).permute({2, 0, 1}));
+  }
+  const std::int64_t size = prior_.manifest().resolution;
+  return at::upsample_bilinear2d(at::stack(images), {size, size}, /*align_corners=*/false).to(prior_.device()) * 2.0 - 1.0;
+}
+
+at::Tensor Trainer::guidance_preview() const {
+  if (!guidance_.image.defined()) return {};
+  constexpr std::int64_t kSize = 128;
+  const auto shown = [](const at::Tensor& images) {  // [B, 3, h, w] → B of [H, W, 3]
+    return at::upsample_bilinear2d(images.cpu(), {kSize, kSize}, /*align_corners=*/false).permute({0, 2, 3, 1}).unbind(0);
+  };
+  const std::vector<std::vector<at::Tensor>> columns = {shown(guidance_.image), shown(prior_.decode_image(guidance_.noisy)),
+                                                        shown(prior_.decode_image(guidance_.denoised)),
+                                                        shown(prior_.decode_image(guidance_.target))};
+  std::vector<at::Tensor> tiles;
+  for (std::size_t view = 0; view < columns[0].size(); ++view)
+    for (const auto& column : columns) tiles.push_back(column[view]);
+  return tile_images(tiles, static_cast<std::int64_t>(columns.size()));
 }
 
 std::unique_ptr<RaySampler> Trainer::ray_sampler() const {
@@ -104,13 +142,14 @@ std::unique_ptr<RaySampler> Trainer::ray_sampler() const {
 
 RenderedView Trainer::render_training_view(const Camera& camera, std::int64_t view, std::int64_t resolution) const {
   const auto seed = static_cast<std::uint64_t>(config_.seed);
-  const Rays rays = camera_rays({camera}, resolution, resolution, prior_.device());
+  const Rays rays = camera_rays({camera}, resolution, resolution, device_);
   ViewOptions options;
   options.lighting = sample_lighting(config_.light, camera, seed, step_, config_.iterations, view);
   const bool shows_normals = options.lighting.mode != ShadingMode::kAlbedo;
-  options.normals = scheduled(config_.loss.lambda_orient) > 0.0 && (shows_normals || config_.loss.orients_every_view());
+  const bool oriented = scheduled(config_.loss.lambda_orient) > 0.0 && (shows_normals || config_.loss.orients_every_view());
+  options.normals = in_latent_warmup() || oriented;
   Rng jitter(seed, static_cast<std::uint64_t>(step_), RandomPurpose::kRayJitter, static_cast<std::uint32_t>(view));
-  options.jitter = jitter.uniform_tensor({rays.origins.size(0)}).to(prior_.device());
+  options.jitter = jitter.uniform_tensor({rays.origins.size(0)}).to(device_);
 
   Rng choice(seed, static_cast<std::uint64_t>(step_), RandomPurpose::kBackgroundChoice, static_cast<std::uint32_t>(view));
   if (scene_.environment && !choice.chance(config_.background.random_probability)) {

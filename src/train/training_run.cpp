@@ -48,6 +48,7 @@ class Recorder {
     if (due(report.step, config_.train.log_every) || trainer_.finished()) append_line(folder_.metrics(), report.to_json());
     if (due(report.step, config_.train.preview_every) || trainer_.finished()) {
       trainer_.show([&](const Scene& scene) { write_png(folder_.preview(), preview_image(scene, config_, kPreviewSize)); });
+      if (const at::Tensor guidance = trainer_.guidance_preview(); guidance.defined()) write_png(folder_.guidance_preview(), guidance);
     }
     if (due(report.step, config_.train.checkpoint_every) || trainer_.finished()) checkpoint();
   }

@@ -297,5 +297,48 @@ TEST_F(CommandLine, PriorInfoAndVerify) {
   expect_fault(run({"prior", "info", path("nowhere").string()}), 1, "nowhere");
 }
 
+TEST_F(CommandLine, APackOfLatentsRunsFromThePromptToTheMesh) {
+  const fs::path pack = testing::write_tiny_prior_pack(path("latent"), {.latent = true, .latent_scale = 0.18215, .latent_shift = 0.0});
+  for (const char* vae : {"pack", "taesd"}) {
+    const std::vector<std::string> arguments =
+        small_run({"--prior", pack.string(), "--force", "--vae", vae, "--guidance-preview", "guidance.latent_warmup_steps=3"});
+    Outcome outcome = run(arguments);
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_NE(outcome.err.find("memory: at most"), std::string::npos) << outcome.err;
+    EXPECT_EQ(outcome.err.find("and its VAE") != std::string::npos, vae == std::string("taesd")) << outcome.err;  // the tiny one has no weights
+    EXPECT_EQ(read_image(path("run/guidance_preview.png")).size(1), 4 * 128);
+    EXPECT_GT(nlohmann::json::parse(read_text(path("run/run.json")))["peak_memory_bytes"], 0);
+    const std::string whole = read_text(path("run/mesh.obj"));
+    ASSERT_FALSE(whole.empty());
+
+    std::vector<std::string> stopped = arguments;
+    stopped.insert(stopped.end(), {"--stop-at", "5"});
+    EXPECT_EQ(run(stopped).exit_code, 130);
+    outcome = run({"--resume=run"});
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_EQ(read_text(path("run/mesh.obj")), whole) << vae;
+    expect_fault(run({"--resume=run", "--vae", "/nowhere"}), 2, "guidance/vae was");
+  }
+  expect_fault(run(small_run({"--prior", pack.string(), "--force", "--vae", "/nowhere"})), 2, "/nowhere");
+  EXPECT_TRUE(fs::exists(path("run/mesh.obj")));  // nothing is removed for a run that cannot start
+}
+
+TEST_F(CommandLine, APackOfSeveralViewsRunsFromThePromptToTheMesh) {
+  const fs::path pack = testing::write_tiny_prior_pack(path("views"), {.words = false, .camera_matrix = true, .views = 4});
+  expect_fault(run(small_run({"--prior", pack.string()})), 2, "train.batch_size=4");
+  EXPECT_FALSE(fs::exists(path("run")));
+  expect_fault(run(small_run({"--prior", pack.string(), "train.batch_size=4", "guidance.view_conditioning=words"})), 2, "camera input");
+  EXPECT_FALSE(fs::exists(path("run")));  // found out with the prior loaded: what had been begun is taken back
+  const Outcome outcome = run(small_run({"--prior", pack.string(), "-c", "mvdream.json", "render.train_resolution=16", "train.batch_size=4",
+                                         "background.type=random"}));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_FALSE(read_text(path("run/mesh.obj")).empty());
+}
+
+TEST_F(CommandLine, ThePriorMayBeOnAnotherDevice) {
+  EXPECT_EQ(run(small_run({"--prior-device", "cpu", "--stop-at", "2"})).exit_code, 130);
+  expect_fault(run(small_run({"--force", "--prior-device", "tpu"})), 2, "tpu");
+}
+
 }  // namespace
 }  // namespace dreamfusion

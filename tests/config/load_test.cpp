@@ -41,6 +41,16 @@ TEST(ShippedConfigs, BaseIsTheDefault) {
   EXPECT_EQ(config_to_json(load_config({{base}, {}})), config_to_json(Config{}));
 }
 
+TEST(ShippedConfigs, EachResolvesAlone) {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(DREAMFUSION_SOURCE_DIR "/configs")) {
+    if (entry.path().extension() != ".json") continue;
+    EXPECT_NO_THROW(load_config({{entry.path()}, {}})) << entry.path();
+    ++count;
+  }
+  EXPECT_GE(count, 9);
+}
+
 TEST_F(ConfigFiles, MayHaveComments) {
   const auto file = write("a.json", "// what\n{ /* why */ \"seed\": 7, // not \"seed\": 8\n \"prompt\": \"a // b\" }\n");
   EXPECT_EQ(load_config({{file}, {}}).seed, 7);

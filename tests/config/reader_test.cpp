@@ -110,8 +110,8 @@ INSTANTIATE_TEST_SUITE_P(
                       WrongValue{"seed", "99999999999999999999", "1e+20 is too large for an integer"},
                       WrongValue{"seed", "-1", "-1 is not in 0 to 9007199254740991"},
                       WrongValue{"guidance.weighting", "\"sigma\"",
-                                 "\"sigma\" is none of sigma2, uniform, fantasia3d; did you mean sigma2?"},
-                      WrongValue{"guidance.weighting", "\"\"", "\"\" is none of sigma2, uniform, fantasia3d"}));
+                                 "\"sigma\" is none of sigma2, uniform, fantasia3d, x0; did you mean sigma2?"},
+                      WrongValue{"guidance.weighting", "\"\"", "\"\" is none of sigma2, uniform, fantasia3d, x0"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Schedules, ReaderRefuses,

@@ -101,12 +101,14 @@ class TerminalStderr {
   }
   /// Puts stderr back and returns what was written.
   std::string text() {
-    char buffer[4096];
-    const ssize_t size = read(master_, buffer, sizeof(buffer));
     dup2(saved_, STDERR_FILENO);
     close(saved_);
+    std::string all;
+    char buffer[4096];
+    // One read need not bring everything; with no writer left the last one fails.
+    for (ssize_t size = 0; (size = read(master_, buffer, sizeof(buffer))) > 0;) all.append(buffer, static_cast<std::size_t>(size));
     close(master_);
-    return {buffer, static_cast<std::size_t>(std::max<ssize_t>(size, 0))};
+    return all;
   }
 
  private:

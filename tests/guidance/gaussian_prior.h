@@ -19,9 +19,9 @@ class GaussianPrior final : public DiffusionPrior {
     manifest_.channels = 3;
     manifest_.resolution = 4;
     manifest_.alphas_cumprod = std::move(alphas_cumprod);
-    manifest_.context_length = 1;
+    manifest_.context_length = manifest_.embedding_rows = 1;
     manifest_.vocabulary_file = "vocabulary.json";
-    manifest_.camera_conditioning = true;
+    manifest_.camera_input = CameraInput::kAngles;
     manifest_.view_phrases = {{"front", ", F"}, {"side", ", S"}, {"back", ", B"}, {"overhead", ", O"}};
   }
 
@@ -38,7 +38,8 @@ class GaussianPrior final : public DiffusionPrior {
     return encoded;
   }
 
-  at::Tensor encode_image(const at::Tensor& image) override { return image * 2.0 - 1.0; }
+  at::Tensor encode_image(const at::Tensor& image, const at::Tensor&) override { return image * 2.0 - 1.0; }
+  at::Tensor decode_image(const at::Tensor& x) override { return x.detach() * 0.5 + 0.5; }
 
   at::Tensor predict_noise(const at::Tensor& z_t, const at::Tensor& t, const Conditioning& conditioning) override {
     ++calls;

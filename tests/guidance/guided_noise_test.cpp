@@ -53,6 +53,10 @@ TEST(RescaledNoise, BringsTheSpreadBackByItsShare) {
   EXPECT_LT(max_difference(d.spread(rescaled_noise(guided, d.text, d.z, d.t, d.schedule, 1.0)), d.spread(d.text)), 1e-9);
   const at::Tensor half = d.spread(rescaled_noise(guided, d.text, d.z, d.t, d.schedule, 0.5));
   EXPECT_LT(max_difference(half, 0.5 * (d.spread(d.text) + d.spread(guided))), 1e-9);
+  // Two views of one scene have one factor.
+  const auto denoised = [&](const at::Tensor& noise) { return d.schedule.denoised(noise, d.z, d.t); };
+  const at::Tensor scene = denoised(rescaled_noise(guided, d.text, d.z, d.t, d.schedule, 1.0, 2));
+  EXPECT_LT(max_difference(scene, denoised(guided) * denoised(d.text).std(false) / denoised(guided).std(false)), 1e-9);
 }
 
 TEST(ThresholdedNoise, ClipsToThePercentileAndScales) {

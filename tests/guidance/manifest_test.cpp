@@ -46,7 +46,7 @@ TEST(Manifest, ReadsAValidOne) {
   EXPECT_EQ(m.resolution, 8);
   EXPECT_EQ(m.prediction, Prediction::kV);
   EXPECT_EQ(m.alphas_cumprod.size(), 1000u);
-  EXPECT_TRUE(m.words_conditioning && m.camera_conditioning);
+  EXPECT_TRUE(m.words_conditioning && m.camera_input == CameraInput::kAngles);
   EXPECT_EQ(m.view_phrases.at("back"), ", back view");
   EXPECT_EQ(m.unet_file, "unet.pt");
   EXPECT_EQ(m.evaluation->kinds[1].main_part, "cap");
@@ -84,10 +84,10 @@ TEST(Manifest, EveryMissingMemberIsNamed) {
 
 TEST(Manifest, EveryWrongValueIsExplained) {
   const std::vector<Mutation> mutations = {
-      {"space", [](Json& m) { m["space"] = "latent"; }, "space: expected \"pixel\" (what this version supports), found \"latent\""},
+      {"space", [](Json& m) { m["space"] = "wavelets"; }, "space: expected \"pixel\" or \"latent\" (what this version supports), found \"wavelets\""},
       {"prediction", [](Json& m) { m["prediction"] = "x0"; }, "\"epsilon\" or \"v\" or \"sample\""},
-      {"dtype", [](Json& m) { m["dtype"] = "bfloat16"; }, "dtype: expected \"float32\" or \"float16\""},
-      {"tokenizer", [](Json& m) { m["text"]["tokenizer"] = "clip"; }, "text.tokenizer: expected \"words\""},
+      {"dtype", [](Json& m) { m["dtype"] = "int8"; }, "dtype: expected \"float32\" or \"float16\" or \"bfloat16\""},
+      {"tokenizer", [](Json& m) { m["text"]["tokenizer"] = "clip"; }, "text.tokenizer: expected \"words\" or \"tokenizer_json\" or \"precomputed\""},
       {"real resolution", [](Json& m) { m["resolution"] = 64.5; }, "resolution: expected a whole number"},
       {"text resolution", [](Json& m) { m["resolution"] = "64"; }, "found \"64\""},
       {"negative", [](Json& m) { m["text"]["context_length"] = -1; }, "text.context_length: expected a whole number in [1, 4096], found -1"},
@@ -99,7 +99,7 @@ TEST(Manifest, EveryWrongValueIsExplained) {
       {"text in table", [](Json& m) { m["alphas_cumprod"][3] = "x"; }, "alphas_cumprod[3]"},
       {"short table", [](Json& m) { m["alphas_cumprod"].erase(999); }, "alphas_cumprod: expected 1000 numbers (num_timesteps), found 999"},
       {"table kind", [](Json& m) { m["alphas_cumprod"] = 0.5; }, "alphas_cumprod: expected a list, found 0.5"},
-      {"view way", [](Json& m) { m["view_conditioning"] = {"words", "mirror"}; }, "view_conditioning[1]: expected \"words\" or \"camera\""},
+      {"view way", [](Json& m) { m["view_conditioning"] = {"words", "mirror"}; }, "view_conditioning[1]: expected \"words\" or \"camera\" or \"camera_matrix\""},
       {"input shape", [](Json& m) { m["modules"]["unet"]["inputs"][0]["shape"][2] = 9; }, "modules.unet.inputs[0].shape: expected [\"B\",3,8,8]"},
       {"input type", [](Json& m) { m["modules"]["unet"]["inputs"][1]["dtype"] = "float32"; }, "modules.unet.inputs[1].dtype: expected \"int64\""},
       {"input gone", [](Json& m) { m["modules"]["unet"]["inputs"].erase(3); }, "modules.unet.inputs: expected 4 entries"},
@@ -130,7 +130,7 @@ TEST(Manifest, EveryWrongValueIsExplained) {
 
 TEST(Manifest, AllProblemsAreToldAtOnce) {
   Json manifest = valid();
-  manifest["space"] = "latent";
+  manifest["space"] = "wavelets";
   manifest["resolution"] = 0;
   manifest["golden"].erase("prompt");
   const std::string fault = fault_of_text(manifest.dump());
@@ -155,7 +155,7 @@ TEST(Manifest, EveryTruncationIsAFault) {
 
 TEST(Manifest, OtherFormatsAndNewerVersionsAreToldAlone) {
   Json manifest = valid();
-  manifest["format_version"] = 2;
+  manifest["format_version"] = 3;
   manifest["space"] = "latent";
   EXPECT_NE(fault_of_text(manifest.dump()).find("newer dreamfusion"), std::string::npos);
   EXPECT_EQ(fault_of_text(manifest.dump()).find("latent"), std::string::npos);

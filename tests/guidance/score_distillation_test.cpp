@@ -37,7 +37,7 @@ struct Scene {
   }
   DistillationGradient gradient(const at::Tensor& x, const DistillationDraw& draw) {
     const ViewPrompts prompts(prior, "a thing", config);
-    return ScoreDistillation(prior, config).gradient(x, prompts, std::vector<ViewAngles>(static_cast<std::size_t>(x.size(0))), draw);
+    return ScoreDistillation(prior, config).gradient(x, prompts, std::vector<ViewPose>(static_cast<std::size_t>(x.size(0))), draw);
   }
 };
 
@@ -100,7 +100,7 @@ TEST(ScoreDistillation, RandomDrawsConvergeToTheMean) {
     const DistillationDraw draw = distillation.draw(4, 7, step, 600);
     const at::Tensor views = x.expand({4, 3, 4, 4});
     const double rate_now = 4.0 / (1.0 + 0.02 * static_cast<double>(step));
-    x = x - rate_now * distillation.gradient(views, prompts, std::vector<ViewAngles>(4), draw).gradient.mean(0);
+    x = x - rate_now * distillation.gradient(views, prompts, std::vector<ViewPose>(4), draw).gradient.mean(0);
   }
   EXPECT_LT((x - scene.mean).abs().max().item<double>(), 0.05);
 }
@@ -261,7 +261,7 @@ TEST(ScoreDistillation, ClipsEachElement) {
   const ScoreDistillation distillation(scene.prior, scene.config);
   const DistillationDraw draw = opposite_pair(500, 3);
   const at::Tensor x = at::stack({image(5), image(6)});
-  const std::vector<ViewAngles> views(2);
+  const std::vector<ViewPose> views(2);
   const at::Tensor free = distillation.gradient(x, prompts, views, draw).gradient;
   const at::Tensor clipped = distillation.gradient(x, prompts, views, draw, 0.5).gradient;
   EXPECT_GT(free.abs().max().item<double>(), 0.5);

@@ -5,7 +5,7 @@
 #include "dreamfusion/core/rng.h"
 #include "dreamfusion/guidance/score_distillation.h"
 #include "dreamfusion/guidance/scorer.h"
-#include "dreamfusion/guidance/tokenizer.h"
+#include "make_tokenizer.h"
 
 namespace dreamfusion {
 namespace {
@@ -16,7 +16,7 @@ const PriorPack& pack() {
 }
 
 DiffusionPrior& prior() {
-  static const std::unique_ptr<DiffusionPrior> loaded = load_torchscript_prior(pack(), at::kCPU);
+  static const std::unique_ptr<DiffusionPrior> loaded = load_prior(pack(), at::kCPU);
   return *loaded;
 }
 
@@ -25,7 +25,7 @@ TEST(StarterPack, IsWhatItPromises) {
   EXPECT_EQ(manifest.name, "starter-64");
   EXPECT_EQ(manifest.resolution, 64);
   EXPECT_EQ(manifest.prediction, Prediction::kV);
-  EXPECT_TRUE(manifest.words_conditioning && manifest.camera_conditioning);
+  EXPECT_TRUE(manifest.words_conditioning && manifest.camera_input == CameraInput::kAngles);
   const PriorEvaluation& evaluation = manifest.evaluation.value();
   EXPECT_GE(evaluation.kinds.size(), 24u);
   EXPECT_EQ(evaluation.colours.size(), 12u);
@@ -71,8 +71,8 @@ TEST(StarterPack, GuidanceIsRepeatable) {
   const ScoreDistillation distillation(prior(), {});
   const DistillationDraw draw = distillation.draw(1, 3, 0, 100);
   const at::Tensor x = at::full({1, 3, 64, 64}, 0.2);
-  const at::Tensor first = distillation.gradient(x, prompts, {ViewAngles{}}, draw).gradient;
-  EXPECT_TRUE(at::equal(distillation.gradient(x, prompts, {ViewAngles{}}, draw).gradient, first));
+  const at::Tensor first = distillation.gradient(x, prompts, {ViewPose{}}, draw).gradient;
+  EXPECT_TRUE(at::equal(distillation.gradient(x, prompts, {ViewPose{}}, draw).gradient, first));
 }
 
 /// x̂₀ of z [B, 3, 64, 64] with guidance 3 at time step t; context and camera hold the texts' half, then the null half.

@@ -1,4 +1,4 @@
-#include "dreamfusion/guidance/tokenizer.h"
+#include "make_tokenizer.h"
 
 #include <gtest/gtest.h>
 

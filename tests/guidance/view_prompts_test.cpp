@@ -15,7 +15,7 @@
 namespace dreamfusion {
 namespace {
 
-ViewAngles degrees(double azimuth, double elevation) {
+ViewPose degrees(double azimuth, double elevation) {
   return {azimuth * std::numbers::pi / 180, elevation * std::numbers::pi / 180};
 }
 
@@ -82,14 +82,14 @@ TEST(PerpNegWeights, AreThePublishedCurves) {
   for (const double weight : weights(20, 80)) EXPECT_EQ(weight, 0.0);
 }
 
-const std::vector<ViewAngles> kAround = {degrees(0, 0), degrees(90, 0), degrees(180, 0), degrees(0, 80)};
+const std::vector<ViewPose> kAround = {degrees(0, 0), degrees(90, 0), degrees(180, 0), degrees(0, 80)};
 
 /// A pack on disk, so that words, camera and their absence are those of real modules.
 class ViewPromptsTest : public ::testing::Test {
  protected:
   std::unique_ptr<DiffusionPrior> load(const testing::TinyPackOptions& options = {}) {
     const std::filesystem::path folder = folder_.path() / std::to_string(count_++);
-    return load_torchscript_prior(PriorPack::open(testing::write_tiny_prior_pack(folder, options)), at::kCPU);
+    return load_prior(PriorPack::open(testing::write_tiny_prior_pack(folder, options)), at::kCPU);
   }
   std::string warnings(DiffusionPrior& prior, const std::string& prompt) {
     ::testing::internal::CaptureStderr();
@@ -153,7 +153,7 @@ TEST_F(ViewPromptsTest, AskingForWhatThePackLacksIsAUsageFault) {
 
 TEST_F(ViewPromptsTest, UnconditionalIsTheNullTextWithoutACamera) {
   const auto prior = load();
-  const Conditioning c = ViewPrompts(*prior, "a red sphere", {}).unconditional(3);
+  const Conditioning c = ViewPrompts(*prior, "a red sphere", {}).unconditional(std::vector<ViewPose>(3));
   EXPECT_EQ(c.context.size(0), 3);
   EXPECT_TRUE(at::equal(c.context[1], prior->encode_text({""}).context[0]));
   EXPECT_TRUE(at::equal(c.camera, at::zeros({3, 3})));
@@ -218,7 +218,7 @@ TEST(ViewPromptsOptions, OwnPromptsNegativesAndBlendsReachThePrior) {
   EXPECT_EQ(around.context[0].flatten()[0].item<double>(), 2.0);  // ", F"
   EXPECT_EQ(around.context[1].flatten()[0].item<double>(), 1.0);
   EXPECT_EQ(around.context[2].flatten()[0].item<double>(), 3.0);
-  EXPECT_EQ(prompts.unconditional(1).context.flatten()[0].item<double>(), -5.0);
+  EXPECT_EQ(prompts.unconditional(std::vector<ViewPose>(1)).context.flatten()[0].item<double>(), -5.0);
   EXPECT_TRUE(prompts.negatives(kAround).empty());
 
   config = interpolating();

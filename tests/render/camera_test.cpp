@@ -181,5 +181,39 @@ TEST(SampleCameras, JitterMovesOnlyTheMatrix) {
   EXPECT_GT(largest, 0.09);
 }
 
+TEST(SampleCameras, AGroupSharesTheTurnAndAllElse) {
+  CameraConfig config;
+  config.position_jitter = 0.1;
+  for (std::int64_t step = 0; step < 50; ++step) {
+    const std::vector<Camera> cameras = sample_cameras(config, 8, 3, step, 4);
+    ASSERT_EQ(cameras.size(), 8u);
+    for (std::size_t view = 0; view < 8; ++view) {
+      const Camera &first = cameras[view / 4 * 4], &camera = cameras[view];
+      EXPECT_NEAR(camera.azimuth - first.azimuth, kPi / 2 * static_cast<double>(view % 4), 1e-12);
+      EXPECT_EQ(camera.elevation, first.elevation);
+      EXPECT_EQ(camera.distance, first.distance);
+      EXPECT_EQ(camera.fov_y, first.fov_y);
+    }
+    EXPECT_NE(cameras[0].elevation, cameras[4].elevation);
+  }
+  EXPECT_ANY_THROW(sample_cameras(config, 6, 3, 0, 4));
+}
+
+TEST(SampleCameras, RelativeDistanceKeepsTheSizeInThePicture) {
+  CameraConfig config;
+  config.relative_distance = true;
+  config.distance = {0.9, 0.9};
+  config.fov_y_deg = {15, 60};
+  double narrowest = kPi, widest = 0;
+  for (std::int64_t step = 0; step < 100; ++step) {
+    const Camera camera = sample_cameras(config, 1, 3, step)[0];
+    EXPECT_NEAR(camera.distance * std::tan(camera.fov_y / 2), 0.9, 1e-12);  // a unit length at the origin is 1/0.9 of half the picture
+    narrowest = std::min(narrowest, camera.fov_y);
+    widest = std::max(widest, camera.fov_y);
+  }
+  EXPECT_LT(narrowest, 17 * kPi / 180);
+  EXPECT_GT(widest, 57 * kPi / 180);
+}
+
 }  // namespace
 }  // namespace dreamfusion

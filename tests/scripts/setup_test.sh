@@ -337,12 +337,16 @@ test_moved_checkout_is_configured_afresh() {
 }
 
 test_test_script() {
-  run "$repo/scripts/test.sh" -R render
+  run "$repo/scripts/test.sh" --no-exporter -R render
   check "ctest's exit code" equals "$status" 8
   check "ctest's summary comes last" equals "${out##*$'\n'}" '50% tests passed, 1 tests failed out of 2'
   check 'a failing test is no fault of the script' lacks "$err" 'stopped unexpectedly'
   check 'its arguments are passed on' has "$out" $'-R\nrender'
   check 'builds everything' not_called '--target'
+  check 'without the heavy and the exporter tests' has "$out" $'-LE\nheavy|exporter'
+  run env DREAMFUSION_NO_INSTALL=1 "$repo/scripts/test.sh"
+  check 'no environment for the exporter, and none may be made' equals "$status" 1
+  check 'no environment for the exporter: the way out' has "$err" 'scripts/test.sh --no-exporter'
   run "$repo/scripts/test.sh" --asan
   check 'asan' called 'cmake configure asan'
   check 'asan: unit tests' has "$out" $'build/asan\n'

@@ -21,6 +21,8 @@ constexpr std::int64_t kContextLength = 12;
 constexpr std::int64_t kWidth = 5;  // red, green, blue, is a colour, marker of the word (only so that texts differ)
 constexpr std::int64_t kShapeResolution = 8;
 constexpr double kShapeHalfExtent = 0.75;
+constexpr std::int64_t kFactor = 8;  // of the VAE
+constexpr double kLogVariance = -6.0;
 constexpr const char* kGoldenPrompt = "a red sphere, front view";
 
 const std::vector<std::pair<std::string, std::vector<double>>> kColours = {
@@ -57,6 +59,29 @@ at::Tensor disc(std::int64_t resolution) {
   return (axis.view({1, -1}).square() + axis.view({-1, 1}).square() < 0.36).to(at::kFloat).view({1, 1, resolution, resolution});
 }
 
+std::int64_t channels(const TinyPackOptions& options) { return options.latent ? 4 : 3; }
+
+torch::jit::Module vae_encoder() {
+  torch::jit::Module module("vae_encoder");
+  module.define("def forward(self, image: Tensor) -> Tensor:\n"
+                "    small = torch.avg_pool2d(image, [8, 8])\n"
+                "    mean = torch.cat([small, small.mean(1, keepdim=True)], 1)\n"
+                "    return torch.cat([mean, torch.full_like(mean, " + std::to_string(kLogVariance) + ")], 1)\n");
+  return module;
+}
+
+torch::jit::Module vae_decoder() {
+  torch::jit::Module module("vae_decoder");
+  module.define("def forward(self, latent: Tensor) -> Tensor:\n"
+                "    return torch.upsample_nearest2d(latent[:, 0:3], [latent.size(2) * 8, latent.size(3) * 8])\n");
+  return module;
+}
+
+/// sin(0.37 k), the input of all golden values
+at::Tensor wave(std::int64_t count, std::int64_t channel_count, std::int64_t size) {
+  return (at::arange(count * channel_count * size * size, at::kDouble) * 0.37).sin().to(at::kFloat).view({count, channel_count, size, size});
+}
+
 /// ε* = σ (α² S + σ²)⁻¹ (z − α μ) and x₀* = μ + α S (α² S + σ²)⁻¹ (z − α μ), told as `prediction` wants.
 torch::jit::Module unet(const TinyPackOptions& options) {
   const at::Tensor mask = disc(options.resolution);
@@ -65,15 +90,21 @@ torch::jit::Module unet(const TinyPackOptions& options) {
   module.register_buffer("variance", mask * options.disc_variance + (1.0 - mask) * options.background_variance);
   module.register_buffer("alphas_cumprod", at::tensor(cosine_alphas_cumprod(), at::kDouble));
   const std::map<std::string, std::string> answer = {{"epsilon", "eps"}, {"v", "alpha * eps - sigma * x0"}, {"sample", "x0"}};
-  const std::string camera = options.camera ? ", camera: Tensor" : "";
-  const std::string effect = options.camera ? std::to_string(options.camera_effect) + " * camera[:, 2:3] * torch.cos(camera[:, 0:1])" : "0.0";
+  const std::string camera = !options.camera ? "" : options.camera_matrix ? ", camera_matrix: Tensor" : ", camera: Tensor";
+  const std::string cosine = options.camera_matrix ? "camera_matrix[:, 3:4]" : "camera[:, 2:3] * torch.cos(camera[:, 0:1])";
+  const std::string effect = options.camera ? std::to_string(options.camera_effect) + " * " + cosine : "0.0";
+  // The VAE's latent of a colour: three channels are the colour, the fourth their mean, shifted and scaled.
+  const std::string encode = options.latent ? "    colour = (torch.cat([colour, colour.mean(1, keepdim=True)], 1) - " + std::to_string(options.latent_shift) + ") * " +
+                                                  std::to_string(options.latent_scale) + "\n"
+                                            : "";
   module.define("def forward(self, x_t: Tensor, t: Tensor, context: Tensor" + camera + ") -> Tensor:\n"
                 "    a2 = self.alphas_cumprod[t].view(-1, 1, 1, 1)\n"
                 "    alpha = torch.sqrt(a2).float()\n"
                 "    sigma = torch.sqrt(1 - a2).float()\n"
                 "    words = context.sum(1)\n"
                 "    colour = words[:, 0:3] / words[:, 3:4].clamp(min=1.0) + " + effect + "\n"
-                "    mean = colour.view(-1, 3, 1, 1) * self.mask\n"
+                + encode + "    assert x_t.size(0) % " + std::to_string(options.views) + " == 0, 'views of one scene were torn apart'\n"
+                "    mean = colour.view(-1, " + std::to_string(channels(options)) + ", 1, 1) * self.mask\n"
                 "    residual = (x_t - alpha * mean) / (alpha * alpha * self.variance + sigma * sigma)\n"
                 "    eps = sigma * residual\n"
                 "    x0 = mean + alpha * self.variance * residual\n"
@@ -130,22 +161,35 @@ Json golden(const TinyPackOptions& options, torch::jit::Module& encoder, torch::
   for (const char* word : {"a", "red", "sphere", "front", "view"}) ids.push_back(std::find(words.begin(), words.end(), word) - words.begin());
   ids.resize(kContextLength, 0);
   const at::Tensor context = encoder.forward({at::tensor(ids, at::kLong).view({1, -1})}).toTensor();
-  const at::Tensor x = (at::arange(3 * options.resolution * options.resolution, at::kDouble) * 0.37).sin().to(at::kFloat);
-  std::vector<c10::IValue> inputs = {x.view({1, 3, options.resolution, options.resolution}), at::full({1}, 500, at::kLong), context};
-  if (options.camera) inputs.emplace_back(at::tensor({0.0, 0.3, 1.0}, at::kFloat).view({1, 3}));
-  return {{"prompt", kGoldenPrompt}, {"token_ids", ids}, {"t", 500}, {"camera", {0.0, 0.3, 1.0}}, {"tolerance", 1e-4},
-          {"context", statistics(context)}, {"prediction", statistics(network.forward(inputs).toTensor())}};
+  std::vector<c10::IValue> inputs = {wave(options.views, channels(options), options.resolution), at::full({options.views}, 500, at::kLong),
+                                     context.expand({options.views, -1, -1})};
+  std::vector<double> camera = {0.0, 0.3, 1.0};
+  if (options.camera_matrix) camera.assign(static_cast<std::size_t>(16 * options.views), 0.5);
+  if (options.camera) inputs.emplace_back(at::tensor(camera, at::kDouble).to(at::kFloat).view({options.views, -1}));
+  Json values = {{"prompt", kGoldenPrompt}, {"token_ids", ids}, {"t", 500}, {"camera", camera}, {"tolerance", 1e-4},
+                 {"context", statistics(context)}, {"prediction", statistics(network.forward(inputs).toTensor())}};
+  if (options.latent) {
+    values["encoded"] = statistics(vae_encoder().forward({wave(1, 3, kFactor * options.resolution)}).toTensor());
+    values["decoded"] = statistics(vae_decoder().forward({wave(1, 4, options.resolution)}).toTensor());
+  }
+  return values;
 }
 
 Json describe_modules(const TinyPackOptions& options) {
-  const std::int64_t r = options.resolution;
+  const std::int64_t r = options.resolution, c = channels(options);
   const Json context = describe_tensor("context", {kContextLength, kWidth}, "float32");
-  Json inputs = {describe_tensor("x_t", {3, r, r}, "float32"), describe_tensor("t", {}, "int64"), context};
-  if (options.camera) inputs.push_back(describe_tensor("camera", {3}, "float32"));
-  return {{"unet", {{"file", "unet.pt"}, {"inputs", inputs}, {"outputs", Json::array({describe_tensor("prediction", {3, r, r}, "float32")})}}},
+  Json inputs = {describe_tensor("x_t", {c, r, r}, "float32"), describe_tensor("t", {}, "int64"), context};
+  if (options.camera) inputs.push_back(options.camera_matrix ? describe_tensor("camera_matrix", {16}, "float32") : describe_tensor("camera", {3}, "float32"));
+  Json modules = {{"unet", {{"file", "unet.pt"}, {"inputs", inputs}, {"outputs", Json::array({describe_tensor("prediction", {c, r, r}, "float32")})}}},
           {"text_encoder", {{"file", "text_encoder.pt"},
                             {"inputs", Json::array({describe_tensor("token_ids", {kContextLength}, "int64")})},
                             {"outputs", Json::array({context})}}}};
+  if (!options.latent) return modules;
+  const Json image = describe_tensor("image", {3, kFactor * r, kFactor * r}, "float32"), latent = describe_tensor("latent", {c, r, r}, "float32");
+  modules["vae_encoder"] = {{"file", "vae_encoder.pt"}, {"inputs", Json::array({image})},
+                            {"outputs", Json::array({describe_tensor("moments", {2 * c, r, r}, "float32")})}};
+  modules["vae_decoder"] = {{"file", "vae_decoder.pt"}, {"inputs", Json::array({latent})}, {"outputs", Json::array({image})}};
+  return modules;
 }
 
 Json describe_evaluation(std::int64_t resolution) {
@@ -161,9 +205,10 @@ Json describe_evaluation(std::int64_t resolution) {
 Json describe_pack(const TinyPackOptions& options) {
   Json ways = Json::array();
   if (options.words) ways.push_back("words");
-  if (options.camera) ways.push_back("camera");
-  return {{"format", "dreamfusion-prior"}, {"format_version", 1}, {"name", "tiny"}, {"version", "1.0.0"}, {"license", "Apache-2.0"},
-          {"description", "an exact Gaussian for tests"}, {"space", "pixel"}, {"resolution", options.resolution}, {"channels", 3},
+  if (options.camera) ways.push_back(options.camera_matrix ? "camera_matrix" : "camera");
+  return {{"format", "dreamfusion-prior"}, {"format_version", 2}, {"name", "tiny"}, {"version", "1.0.0"}, {"license", "Apache-2.0"},
+          {"description", "an exact Gaussian for tests"}, {"space", options.latent ? "latent" : "pixel"}, {"resolution", options.resolution},
+          {"channels", channels(options)}, {"views", options.views},
           {"prediction", options.prediction}, {"num_timesteps", 1000}, {"alphas_cumprod", cosine_alphas_cumprod()}, {"dtype", "float32"},
           {"text", {{"tokenizer", "words"}, {"files", {{"vocabulary", "vocabulary.json"}}}, {"context_length", kContextLength},
                     {"pad_id", 0}, {"unknown_id", 1}, {"embedding_width", kWidth}}},
@@ -206,6 +251,13 @@ std::filesystem::path write_tiny_prior_pack(const std::filesystem::path& folder,
   std::vector<std::string> files = {"text_encoder.pt", "unet.pt", "vocabulary.json"};
   Json manifest = describe_pack(options);
   manifest["golden"] = golden(options, encoder, network);
+  if (options.latent) {
+    vae_encoder().save((folder / "vae_encoder.pt").string());
+    vae_decoder().save((folder / "vae_decoder.pt").string());
+    files.insert(files.end(), {"vae_encoder.pt", "vae_decoder.pt"});
+    manifest["latent"] = {{"image_resolution", kFactor * options.resolution}, {"scaling_factor", options.latent_scale},
+                          {"shift_factor", options.latent_shift}, {"encoder_output", "moments"}};
+  }
   if (options.evaluation) {
     scorer(options.resolution).save((folder / "scorer.pt").string());
     write_file_atomically(folder / "shapes.bin", shapes());

@@ -39,7 +39,7 @@ class TrainerTest : public ::testing::Test {
  protected:
   void SetUp() override {
     pack_ = std::make_unique<PriorPack>(PriorPack::open(testing::write_tiny_prior_pack(folder_.path() / "pack")));
-    prior_ = load_torchscript_prior(*pack_, at::kCPU);
+    prior_ = load_prior(*pack_, at::kCPU);
   }
   static void expect_same(const Checkpoint& a, const Checkpoint& b) {
     ASSERT_EQ(a.step, b.step);

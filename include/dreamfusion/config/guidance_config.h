@@ -26,11 +26,19 @@ struct GuidanceConfig {
   std::string prompt_front, prompt_side, prompt_back, prompt_overhead;
   std::string negative_prompt;
   bool perp_neg = false;
+  std::string posterior = "sample";
+  std::int64_t latent_warmup_steps = 0;
+  std::string vae = "pack";
+  std::string prior_device = "auto";
+  std::string prior_dtype = "auto";
+  std::string prior_backend = "torchscript";
+  std::int64_t prior_batch = 0;
+  bool preview = false;
 
   template <class V>
   void visit(V& v) {
     v.option("guidance_scale", guidance_scale, "ω of DreamFusion: ε̂ = (1+ω)·ε(text) − ω·ε(null); what diffusers calls guidance_scale is ω + 1 (DreamFusion: 100)", Interval{0, 1000});
-    v.choice("weighting", weighting, "w(t) of the SDS gradient: sigma2 = σ_t² (DreamFusion), uniform = 1, fantasia3d = √ᾱ_t·(1 − ᾱ_t)", {"sigma2", "uniform", "fantasia3d"});
+    v.choice("weighting", weighting, "w(t) of the SDS gradient: sigma2 = σ_t² (DreamFusion), uniform = 1, fantasia3d = √ᾱ_t·(1 − ᾱ_t), x0 = σ_t/α_t: the gradient of ½‖x − x̂₀‖² (MVDream)", {"sigma2", "uniform", "fantasia3d", "x0"});
     v.choice("form", form, "how the gradient g enters the graph: gradient = Σ x·sg[g], reconstruction = ½‖x − sg[x − g]‖²; the same update, the second one's value is ½‖g‖²", {"gradient", "reconstruction"});
     v.choice("timestep_schedule", timestep_schedule, "time steps: uniform = at random between the two bounds (DreamFusion), sqrt = falling from the largest to the smallest as √(share of the run) (HiFA)", {"uniform", "sqrt"});
     v.option("min_step_percent", min_step_percent, "smallest noise level, as a share of the prior's time steps (DreamFusion: 0.02)", Interval{0, 1});
@@ -50,6 +58,14 @@ struct GuidanceConfig {
     v.option("prompt_overhead", prompt_overhead, "the overhead view's whole prompt");
     v.option("negative_prompt", negative_prompt, "what to keep away from: takes the place of the empty text in the guidance");
     v.option("perp_neg", perp_neg, "Perp-Neg (arXiv:2304.04968): the prompts of the other views push away, but only across the wanted one; weights as published in threestudio");
+    v.choice("posterior", posterior, "latent priors: the image encoder's latent is a draw from its posterior (sample) or the mean", {"sample", "mean"});
+    v.option("latent_warmup_steps", latent_warmup_steps, "latent priors of 4 channels: so many first steps take normals and opacity themselves for the latent, without the image encoder (Latent-NeRF, stable-dreamfusion)", Interval{0, 10000000});
+    v.option("vae", vae, "latent priors: pack = the prior's own image encoder, taesd = the small one that ships (a tenth of the memory), or the folder of another");
+    v.option("prior_device", prior_device, "where the prior runs, if not on `device`: cpu, cuda or cuda:N; auto = the same");
+    v.choice("prior_dtype", prior_dtype, "what the prior computes in: pack = what its weights are stored in, auto = that on a GPU, float32 on a CPU", {"auto", "float32", "pack"});
+    v.choice("prior_backend", prior_backend, "what runs the prior's network: torchscript, or aot_inductor where the pack was exported with --compile for this device (docs/priors.md)", {"torchscript", "aot_inductor"});
+    v.option("prior_batch", prior_batch, "images that the prior's network takes at once; 0 = all of a step, fewer where memory ends", Interval{0, 4096});
+    v.option("preview", preview, "with each preview also write guidance_preview.png: render, noisy, one-step x̂₀, target");
   }
 };
 

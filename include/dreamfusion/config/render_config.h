@@ -13,6 +13,7 @@ struct CameraConfig {
   double area_uniform_fraction = 0.5;
   Interval area_uniform_elevation_deg{-10, 90};
   Interval distance{2.2, 3.0};
+  bool relative_distance = false;
   std::string lens = "fov";
   Interval fov_y_deg{38, 52};
   Interval focal{0.7, 1.35};
@@ -27,6 +28,7 @@ struct CameraConfig {
     v.option("area_uniform_fraction", area_uniform_fraction, "share of cameras with elevation uniform in area instead of in angle (DreamFusion: 0.5)", Interval{0, 1});
     v.option("area_uniform_elevation_deg", area_uniform_elevation_deg, "range of the elevation of those (DreamFusion: the upper half-sphere, 0 to 90)", Interval{-90, 90});
     v.option("distance", distance, "range of the distance to the origin [world units] (DreamFusion: 1 to 1.5, inside its sphere)", Interval{0.1, 100});
+    v.option("relative_distance", relative_distance, "distance is in multiples of 1/tan(half the field of view): the object fills the picture alike whatever the lens (MVDream)");
     v.choice("lens", lens, "what is drawn uniformly: fov = the angle fov_y_deg, focal = the focal length (DreamFusion)", {"fov", "focal"});
     v.option("fov_y_deg", fov_y_deg, "range of the vertical field of view", Interval{1, 150});
     v.option("focal", focal, "range of the focal length, in widths of the image", Interval{0.1, 100});

@@ -22,6 +22,7 @@ enum class RandomPurpose : std::uint32_t {
   kOccupancy = 9,
   kProposalInit = 10,
   kBackgroundChoice = 11,
+  kPosterior = 12,
   kTest = 100,
 };
 

@@ -2,6 +2,7 @@
 /// Classifier-free guidance and what may be done to its result. Legend: B views, C×H×W the prior's own space.
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <vector>
 
 #include "dreamfusion/config/guidance_config.h"
@@ -23,10 +24,11 @@ struct NegativeNoise {
 at::Tensor perpendicular_noise(const at::Tensor& conditional, const at::Tensor& unconditional,
                                const std::vector<NegativeNoise>& negatives, double guidance_scale);
 
-/// The guided ε̂ with the standard deviation of its x̂₀ brought back, by the share φ, to that of the unguided one, each view for
-/// itself: x̂₀ ← φ·x̂₀·std(x̂₀ of `conditional`)/std(x̂₀) + (1 − φ)·x̂₀ (Lin et al., arXiv:2305.08891; MVDream).
+/// The guided ε̂ with the standard deviation of its x̂₀ brought back, by the share φ, to that of the unguided one: x̂₀ ←
+/// φ·x̂₀·std(x̂₀ of `conditional`)/std(x̂₀) + (1 − φ)·x̂₀ (Lin et al., arXiv:2305.08891; MVDream).
+/// @param views  so many consecutive images are one scene with one standard deviation (MVDream: 4)
 at::Tensor rescaled_noise(const at::Tensor& guided, const at::Tensor& conditional, const at::Tensor& z_t, const at::Tensor& t,
-                          const NoiseSchedule& schedule, double share);
+                          const NoiseSchedule& schedule, double share, std::int64_t views = 1);
 
 /// The guided ε̂ with x̂₀ clipped to ±s and divided by s, s = max(1, percentile of |x̂₀| of the view) (Imagen, arXiv:2205.11487,
 /// section 2.3). @param percentile in (0, 100]

@@ -42,6 +42,9 @@ struct Rays {
 Rays camera_rays(const std::vector<Camera>& cameras, std::int64_t height, std::int64_t width, c10::Device device);
 
 /// The cameras of one training step: a pure function of (seed, step). Azimuths are stratified within the batch.
-std::vector<Camera> sample_cameras(const CameraConfig& config, std::int64_t count, std::uint64_t seed, std::int64_t step);
+/// @param group  so many consecutive cameras look at one scene together, as a multi-view prior was taught: the same draw but for the
+///               azimuth, which they share evenly among the whole turn (MVDream); a divisor of count
+std::vector<Camera> sample_cameras(const CameraConfig& config, std::int64_t count, std::uint64_t seed, std::int64_t step,
+                                   std::int64_t group = 1);
 
 }  // namespace dreamfusion

@@ -34,17 +34,22 @@ class RunFolder {
   std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
   std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
   std::filesystem::path preview() const { return path_ / "preview.png"; }
+  std::filesystem::path guidance_preview() const { return path_ / "guidance_preview.png"; }
+  std::filesystem::path embeddings() const { return path_ / "embeddings.safetensors"; }  ///< of the prompts: PriorOptions::embedding_cache
   std::filesystem::path turntable() const { return path_ / "turntable"; }
   std::filesystem::path mesh() const { return path_ / "mesh.obj"; }
 
   /// config.json and run.json (version, build, seed, prompt, provenance, status "running").
   void write_start(const Config& config, const RunProvenance& provenance);
-  /// Changes run.json's status: "done", "interrupted", "failed: …".
+  /// Changes run.json's status ("done", "interrupted", "failed: …") and notes the time and the most memory that was used.
   void write_status(const std::string& status);
+  /// Takes back what write_start and the prior left, for a run that could not begin; a folder that was new goes too.
+  void abandon();
 
  private:
   void remove_run_files();
   std::filesystem::path path_;
+  bool was_there_ = false;
   int lock_ = -1;
 };
 

@@ -48,6 +48,10 @@ class Trainer {
   /// Continues from a checkpoint of a run with the same field and optimiser. @throws UserError when it does not fit.
   void restore(const Checkpoint& checkpoint, const std::string& origin);
 
+  /// With guidance.preview: of each view of the last step a row of render, noisy latent, one-step x̂₀ and target (x minus the
+  /// gradient), decoded; [H, W, 3] on the CPU. Undefined before the first step.
+  at::Tensor guidance_preview() const;
+
   /// Shows the scene as a finished run would show it: with train.ema_decay, the running mean of its parameters.
   void show(const std::function<void(const Scene&)>& viewer);
   /// Hands over the finished scene, as `show` shows it; the trainer cannot step any more.
@@ -62,12 +66,15 @@ class Trainer {
     std::int64_t resolution = 0;
   };
   Batch render_batch() const;
+  at::Tensor in_prior_space(const Batch& batch, const DistillationDraw& draw) const;
+  bool in_latent_warmup() const { return step_ < config_.guidance.latent_warmup_steps; }
   RenderedView render_training_view(const Camera& camera, std::int64_t view, std::int64_t resolution) const;
   std::unique_ptr<RaySampler> ray_sampler() const;
   double scheduled(const ScheduledValue& value) const { return value.at(step_, config_.iterations); }
 
   Config config_;
   DiffusionPrior& prior_;
+  c10::Device device_;  // of the scene; the prior may be on another
   Scene scene_;
   std::unique_ptr<Optimizer> optimizer_;
   ParameterAverage average_;
@@ -75,6 +82,9 @@ class Trainer {
   ScoreDistillation distillation_;
   Watchdog watchdog_;
   std::int64_t step_ = 0;
+  struct Guidance {
+    at::Tensor image, noisy, denoised, target;  // of the last step, without history
+  } guidance_;
 };
 
 }  // namespace dreamfusion

@@ -1,12 +1,11 @@
-#include "dreamfusion/guidance/tokenizer.h"
-
 #include <algorithm>
 #include <unordered_map>
 
+#include "dreamfusion/config/json_node.h"
 #include "dreamfusion/core/error.h"
 #include "dreamfusion/core/text.h"
 #include "dreamfusion/io/files.h"
-#include "dreamfusion/config/json_node.h"
+#include "dreamfusion/text/tokenizer.h"
 
 namespace dreamfusion {
 namespace {
@@ -25,43 +24,37 @@ std::vector<std::string> split_like_training(std::string text) {
 
 class WordsTokenizer final : public Tokenizer {
  public:
-  WordsTokenizer(const std::vector<std::string>& words, const PriorManifest& manifest)
-      : length_(static_cast<std::size_t>(manifest.context_length)), pad_(manifest.pad_id), unknown_(manifest.unknown_id) {
+  WordsTokenizer(const std::vector<std::string>& words, TokenFrame frame, std::int64_t unknown_id) : Tokenizer(frame), unknown_(unknown_id) {
     for (std::size_t i = 0; i < words.size(); ++i) ids_.emplace(words[i], static_cast<std::int64_t>(i));
-  }
-
-  Tokens encode(const std::string& text) const override {
-    const std::vector<std::string> words = split_like_training(text);
-    Tokens tokens;
-    tokens.word_count = words.size();
-    tokens.dropped_words = words.size() - std::min(words.size(), length_);
-    for (const std::string& word : words) {
-      const auto found = ids_.find(word);
-      if (tokens.ids.size() < length_) tokens.ids.push_back(found == ids_.end() ? unknown_ : found->second);
-      std::vector<std::string>& unknown = tokens.unknown_words;
-      if (found == ids_.end() && std::find(unknown.begin(), unknown.end(), word) == unknown.end()) unknown.push_back(word);
-    }
-    tokens.ids.resize(length_, pad_);
-    return tokens;
   }
 
   std::size_t vocabulary_size() const override { return ids_.size(); }
 
  private:
+  Pieces split(const std::string& text) const override {
+    Pieces pieces;
+    for (const std::string& word : split_like_training(text)) {
+      const auto found = ids_.find(word);
+      pieces.ids.push_back(found == ids_.end() ? unknown_ : found->second);
+      if (found == ids_.end()) pieces.unknown.push_back(word);
+    }
+    return pieces;
+  }
+
   std::unordered_map<std::string, std::int64_t> ids_;
-  std::size_t length_;
-  std::int64_t pad_, unknown_;
+  std::int64_t unknown_;
 };
 
-std::vector<std::string> read_vocabulary(const PriorPack& pack) {
-  const PriorManifest& manifest = pack.manifest();
-  const std::string path = (pack.folder() / manifest.vocabulary_file).string();
+}  // namespace
+
+std::unique_ptr<Tokenizer> load_words_tokenizer(const std::filesystem::path& vocabulary, TokenFrame frame, std::int64_t unknown_id) {
+  const std::string path = vocabulary.string();
   const nlohmann::json json = parse_json_file(read_file(path), path);
   Problems problems;
   const JsonNode node = JsonNode(json, problems).at("words");
   std::vector<std::string> words = node.texts();
   const auto count = static_cast<std::int64_t>(words.size());
-  if (problems.empty() && (manifest.pad_id >= count || manifest.unknown_id >= count))
+  if (problems.empty() && (frame.pad_id >= count || unknown_id >= count))
     node.complain("more words than pad_id and unknown_id", std::to_string(count));
   std::vector<std::string> sorted = words;
   std::sort(sorted.begin(), sorted.end());
@@ -70,13 +63,7 @@ std::vector<std::string> read_vocabulary(const PriorPack& pack) {
   if (!problems.empty())
     throw UserError({.what = "the prior's vocabulary is not usable", .where = path, .found = list_problems(problems),
                      .fix = "export the pack again"});
-  return words;
-}
-
-}  // namespace
-
-std::unique_ptr<Tokenizer> make_tokenizer(const PriorPack& pack) {
-  return std::make_unique<WordsTokenizer>(read_vocabulary(pack), pack.manifest());
+  return std::make_unique<WordsTokenizer>(words, frame, unknown_id);
 }
 
 }  // namespace dreamfusion

@@ -1,0 +1,1 @@
+"""Turns a diffusers folder into a prior pack (docs/prior-pack.md). Entry point: scripts/export_prior.py."""
