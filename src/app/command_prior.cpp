@@ -3,17 +3,12 @@
 
 #include "commands.h"
 #include "dreamfusion/core/device.h"
+#include "dreamfusion/core/text.h"
 #include "dreamfusion/guidance/diffusion_prior.h"
 #include "dreamfusion/guidance/prior_pack.h"
 
 namespace dreamfusion {
 namespace {
-
-std::string join(const std::vector<std::string>& words) {
-  std::string line;
-  for (const std::string& word : words) line += (line.empty() ? "" : ", ") + word;
-  return line;
-}
 
 std::string describe_text(const PriorManifest& prior) {
   if (prior.tokenizer == "precomputed") return "embeddings of a list of prompts (" + prior.prompts_file + ")";

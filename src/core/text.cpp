@@ -75,6 +75,12 @@ std::string nearest_match(std::string_view text, const std::vector<std::string>&
   return best;
 }
 
+std::string join(const std::vector<std::string>& words, const char* quote) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + (quote + word) + quote;
+  return text;
+}
+
 std::string number_text(double value) {
   const double magnitude = std::abs(value);
   const bool plain = magnitude == 0.0 || (magnitude >= 1e-4 && magnitude < 1e16);

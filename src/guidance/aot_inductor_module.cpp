@@ -9,6 +9,8 @@
 #include <sstream>
 #include <unordered_map>
 
+#include "dreamfusion/core/text.h"
+
 namespace dreamfusion {
 namespace {
 
@@ -18,19 +20,7 @@ const char* const kCompileAgain =
 /// The first two numbers of a version: what is compiled against one release may not fit the next.
 std::string release(const std::string& version) { return version.substr(0, version.find('.', version.find('.') + 1)); }
 
-std::string join(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
-
-}  // namespace
-
-struct AotInductorModule::Impl {
-  Impl(const std::string& file, c10::DeviceIndex device) : loader(file, "model", /*run_single_threaded=*/false, /*num_runners=*/1, device) {}
-  torch::inductor::AOTIModelPackageLoader loader;
-};
-
+/// What of `wanted` this machine's processor does not have (names as in /proc/cpuinfo).
 std::vector<std::string> missing_cpu_features(const std::vector<std::string>& wanted) {
   std::set<std::string> has;
   std::ifstream info("/proc/cpuinfo");
@@ -45,6 +35,13 @@ std::vector<std::string> missing_cpu_features(const std::vector<std::string>& wa
     if (!has.contains(feature)) missing.push_back(feature);
   return missing;
 }
+
+}  // namespace
+
+struct AotInductorModule::Impl {
+  Impl(const std::string& file, c10::DeviceIndex device) : loader(file, "model", /*run_single_threaded=*/false, /*num_runners=*/1, device) {}
+  torch::inductor::AOTIModelPackageLoader loader;
+};
 
 // The loader itself checks neither processor nor version, and a network that runs before it has weights ends the process.
 AotInductorModule::AotInductorModule(const std::filesystem::path& file, const CompiledNetwork& compiled, NamedTensors weights, c10::Device device)

@@ -26,7 +26,4 @@ class AotInductorModule final : public Network {
   std::int64_t max_batch_;
 };
 
-/// What of `wanted` this machine's processor does not have (names as in /proc/cpuinfo).
-std::vector<std::string> missing_cpu_features(const std::vector<std::string>& wanted);
-
 }  // namespace dreamfusion

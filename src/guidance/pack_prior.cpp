@@ -27,23 +27,17 @@ std::unique_ptr<Vae> load_vae(const PriorPack& pack, const PriorOptions& options
   return std::make_unique<Vae>(find_vae(options.vae, pack), manifest.channels, manifest.resolution, place_of(options));
 }
 
-std::string stored_type(at::ScalarType type) {
-  return type == at::kHalf ? "float16" : type == at::kBFloat16 ? "bfloat16" : "float32";
-}
-
 /// The UNet for the place and the back end that the options ask for.
 std::unique_ptr<Network> load_unet(const PriorPack& pack, const PriorOptions& options) {
   const PriorManifest& manifest = pack.manifest();
   auto module = std::make_unique<TorchScriptModule>(pack.folder() / manifest.unet_file, place_of(options));
   if (options.backend == "torchscript") return module;
   const std::string device = options.device.is_cpu() ? "cpu" : "cuda";
-  NamedTensors weights = module->weights();
-  const auto largest = std::max_element(weights.begin(), weights.end(), [](const auto& a, const auto& b) { return a.second.numel() < b.second.numel(); });
-  const std::string dtype = largest == weights.end() ? manifest.dtype : stored_type(largest->second.scalar_type());
+  const std::string dtype = place_of(options).as_stored ? manifest.dtype : "float32";
   std::string there;
   for (const CompiledNetwork& compiled : manifest.compiled) {
     if (compiled.device == device && compiled.dtype == dtype)
-      return std::make_unique<AotInductorModule>(pack.folder() / compiled.file, compiled, std::move(weights), options.device);
+      return std::make_unique<AotInductorModule>(pack.folder() / compiled.file, compiled, module->weights(), options.device);
     there += (there.empty() ? "" : ", ") + compiled.device + " in " + compiled.dtype;
   }
   throw UserError({.what = "the prior pack has no network compiled for this", .where = pack.folder().string(),

@@ -13,6 +13,7 @@
 
 #include "dreamfusion/core/error.h"
 #include "dreamfusion/core/log.h"
+#include "dreamfusion/core/text.h"
 #include "dreamfusion/guidance/scorer.h"
 
 namespace dreamfusion {
@@ -34,12 +35,6 @@ UserError missing_conditioning(const PriorManifest& manifest, const std::string&
                     .where = "guidance.view_conditioning",
                     .found = "the pack's view_conditioning has no \"" + wanted + "\"",
                     .fix = "use guidance.view_conditioning=auto or =" + other, .exit_code = ExitCode::kUsage});
-}
-
-std::string join(const std::vector<std::string>& words, const char* quote) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + (quote + word) + quote;
-  return text;
 }
 
 /// Options that need the views' prompts, with a prior that reads none.
@@ -74,7 +69,7 @@ void warn_about_prompt(const PriorManifest& manifest, const std::string& prompt,
     std::vector<std::string> kinds;
     for (const ReferenceKind& kind : manifest.evaluation->kinds) kinds.push_back(kind.name);
     if (kinds.size() > kShownKinds) kinds.resize(kShownKinds);
-    log_warning("the prompt names no object that " + prior + " knows, the result will be arbitrary; it knows: " + join(kinds, ""));
+    log_warning("the prompt names no object that " + prior + " knows, the result will be arbitrary; it knows: " + join(kinds));
   } else if (plain.unknown_words.size() >= plain.word_count) {
     log_warning("no word of the prompt is known to " + prior + ": the result will be arbitrary");
   }

@@ -5,13 +5,14 @@
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/serialization/import.h>
 
-#include <cstdlib>
 #include <functional>
 #include <nlohmann/json.hpp>
 
 #include "dreamfusion/core/error.h"
 #include "dreamfusion/guidance/diffusion_prior.h"
+#include "exported_packs.h"
 #include "guidance/edit_manifest.h"
+#include "testing/expect_contains.h"
 #include "testing/temporary_folder.h"
 
 namespace dreamfusion {
@@ -22,7 +23,7 @@ using Json = nlohmann::json;
 
 class CompiledNetworks : public ::testing::Test {
  protected:
-  void SetUp() override { fs::copy(fs::path(std::getenv("DREAMFUSION_EXPORTED_PACKS")) / "sd1_compiled/pack", pack_); }
+  void SetUp() override { fs::copy(testing::exported_packs() / "sd1_compiled/pack", pack_); }
   std::unique_ptr<DiffusionPrior> load(const std::string& backend) const {
     PriorOptions options(at::kCPU);
     options.backend = backend;
@@ -56,8 +57,6 @@ class CompiledNetworks : public ::testing::Test {
   testing::TemporaryFolder folder_;
   fs::path pack_ = folder_.path() / "pack";
 };
-
-#define EXPECT_CONTAINS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
 
 // Every one of them, the smallest too: a compiler may turn a bias of four numbers into code.
 TEST_F(CompiledNetworks, TakeAllWeightsFromTheModule) {

@@ -1,13 +1,14 @@
 /// Exported packs with parts of other models in them, their digests made right: refused in words before anything is optimised.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "dreamfusion/core/error.h"
 #include "dreamfusion/guidance/diffusion_prior.h"
 #include "dreamfusion/io/files.h"
+#include "exported_packs.h"
 #include "guidance/edit_manifest.h"
+#include "testing/expect_contains.h"
 #include "testing/temporary_folder.h"
 
 namespace dreamfusion {
@@ -22,7 +23,7 @@ class ForeignParts : public ::testing::Test {
   std::string fault_with(const std::string& file, const std::string& content) {
     const fs::path pack = folder_.path() / "pack";
     fs::remove_all(pack);
-    fs::copy(packs() / "sd1/pack", pack);
+    fs::copy(testing::exported_packs() / "sd1/pack", pack);
     testing::replace_file(pack, file, content);
     try {
       load_prior(PriorPack::open(pack), at::kCPU)->encode_text({"a red mushroom"});
@@ -31,13 +32,10 @@ class ForeignParts : public ::testing::Test {
     }
     return "no fault";
   }
-  static fs::path packs() { return std::getenv("DREAMFUSION_EXPORTED_PACKS"); }
-  static std::string part_of(const std::string& pack, const std::string& file) { return read_file(packs() / pack / "pack" / file); }
+  static std::string part_of(const std::string& pack, const std::string& file) { return read_file(testing::exported_packs() / pack / "pack" / file); }
 
   testing::TemporaryFolder folder_;
 };
-
-#define EXPECT_CONTAINS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
 
 TEST_F(ForeignParts, TheNetworkOfAnotherFamily) {
   const std::string fault = fault_with("unet.pt", part_of("if", "unet.pt"));

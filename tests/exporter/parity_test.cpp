@@ -4,13 +4,13 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "dreamfusion/guidance/diffusion_prior.h"
 #include "dreamfusion/guidance/score_distillation.h"
 #include "dreamfusion/io/files.h"
 #include "dreamfusion/io/safetensors.h"
+#include "exported_packs.h"
 
 namespace dreamfusion {
 namespace {
@@ -20,15 +20,12 @@ namespace fs = std::filesystem;
 constexpr double kFloatTolerance = 1e-4;  // of the largest value
 constexpr double kNarrowCosine = 0.999;
 
-fs::path packs() {
-  const char* folder = std::getenv("DREAMFUSION_EXPORTED_PACKS");
-  return folder == nullptr ? fs::path() : fs::path(folder);
-}
+using testing::exported_packs;
 
 std::vector<std::string> names() {
   std::vector<std::string> all;
-  if (packs().empty()) return all;
-  for (const auto& entry : fs::directory_iterator(packs()))
+  if (exported_packs().empty()) return all;
+  for (const auto& entry : fs::directory_iterator(exported_packs()))
     if (fs::exists(entry.path() / "reference.safetensors")) all.push_back(entry.path().filename().string());
   std::sort(all.begin(), all.end());
   return all;
@@ -48,7 +45,7 @@ double cosine(const at::Tensor& a, const at::Tensor& b) {
 class ExportedPack : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
-    folder_ = packs() / GetParam();
+    folder_ = exported_packs() / GetParam();
     pack_ = PriorPack::open(folder_ / "pack");
     reference_ = read_safetensors(folder_ / "reference.safetensors").tensors;
     words_ = nlohmann::json::parse(read_file(folder_ / "reference.json"));
@@ -86,7 +83,7 @@ class ExportedPack : public ::testing::TestWithParam<std::string> {
   }
 
   fs::path folder_;
-  PriorPack pack_ = PriorPack::open(packs() / GetParam() / "pack");
+  PriorPack pack_ = PriorPack::open(exported_packs() / GetParam() / "pack");
   NamedTensors reference_;
   nlohmann::json words_;
   std::unique_ptr<DiffusionPrior> prior_;
@@ -153,7 +150,7 @@ INSTANTIATE_TEST_SUITE_P(Packs, ExportedPack, ::testing::ValuesIn(names()), [](c
 TEST(ExportedPacks, AllFamiliesAreThere) {
   const std::vector<std::string> found = names();
   for (const char* family : {"sd1", "sd2", "if", "if_precomputed", "sdxl", "mvdream", "sd1_float16", "sd1_bfloat16", "sd1_compiled"})
-    EXPECT_TRUE(std::find(found.begin(), found.end(), family) != found.end()) << family << " in " << packs();
+    EXPECT_TRUE(std::find(found.begin(), found.end(), family) != found.end()) << family << " in " << exported_packs();
 }
 
 }  // namespace

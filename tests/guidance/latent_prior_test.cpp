@@ -11,6 +11,7 @@
 #include "dreamfusion/core/error.h"
 #include "dreamfusion/guidance/score_distillation.h"
 #include "edit_manifest.h"
+#include "testing/expect_contains.h"
 #include "testing/temporary_folder.h"
 #include "testing/tiny_prior_pack.h"
 
@@ -19,8 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
-
-#define EXPECT_CONTAINS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
 
 class LatentPriorTest : public ::testing::Test {
  protected:

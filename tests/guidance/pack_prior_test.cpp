@@ -6,6 +6,7 @@
 #include "dreamfusion/core/error.h"
 #include "dreamfusion/guidance/score_distillation.h"
 #include "edit_manifest.h"
+#include "testing/expect_contains.h"
 #include "testing/temporary_folder.h"
 #include "testing/tiny_prior_pack.h"
 
@@ -48,8 +49,6 @@ class PackPriorTest : public ::testing::Test {
   testing::TemporaryFolder folder_;
   int count_ = 0;
 };
-
-#define EXPECT_CONTAINS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
 
 constexpr const char* kUnet = "def forward(self, x_t: Tensor, t: Tensor, context: Tensor, camera: Tensor) -> ";
 

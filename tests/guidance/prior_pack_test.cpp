@@ -8,6 +8,7 @@
 
 #include "dreamfusion/core/error.h"
 #include "edit_manifest.h"
+#include "testing/expect_contains.h"
 #include "testing/temporary_folder.h"
 #include "testing/tiny_prior_pack.h"
 
@@ -37,8 +38,6 @@ class PriorPackTest : public ::testing::Test {
   fs::path pack_ = folder_.path() / "pack";
   const std::vector<std::string> files_ = {"unet.pt", "text_encoder.pt", "vocabulary.json", "scorer.pt", "shapes.bin"};
 };
-
-#define EXPECT_CONTAINS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
 
 TEST_F(PriorPackTest, OpensAWholePack) {
   const PriorPack pack = PriorPack::open(pack_);

@@ -7,27 +7,15 @@
 #include "dreamfusion/core/error.h"
 #include "dreamfusion/train/prior_fit.h"
 #include "dreamfusion/train/training_run.h"
+#include "small_run.h"
 #include "testing/temporary_folder.h"
 #include "testing/tiny_prior_pack.h"
 
 namespace dreamfusion {
 namespace {
 
-Config small_config() {
-  Config config;
-  config.prompt = "a red ball";
-  config.iterations = 6;
-  config.field.hash.resolutions = {8, 16};
-  config.field.hash.width = 16;
-  config.render.train_resolution = 16;
-  config.render.samples_per_ray = 16;
-  config.render.occupancy_resolution = 16;
-  config.light.lit_probability = 0.5;
-  config.guidance.guidance_scale = 1.0;
-  config.train.batch_size = 2;
-  config.turntable.frames = 0;
-  return config;
-}
+using testing::expect_same;
+using testing::small_config;
 
 class PriorVariants : public ::testing::Test {
  protected:
@@ -43,9 +31,7 @@ class PriorVariants : public ::testing::Test {
     for (int step = 0; step < 3; ++step) first.step();
     second.restore(first.checkpoint(), "test");
     while (!second.finished()) second.step();
-    const Checkpoint a = whole.checkpoint(), b = second.checkpoint();
-    ASSERT_EQ(a.state.size(), b.state.size());
-    for (const auto& [name, tensor] : a.state) EXPECT_TRUE(at::equal(tensor, b.state.at(name))) << name;
+    expect_same(whole.checkpoint(), second.checkpoint());
   }
   static std::string refusal(const Config& config, const DiffusionPrior& prior) {
     try {

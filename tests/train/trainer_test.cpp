@@ -8,43 +8,21 @@
 
 #include "dreamfusion/core/error.h"
 #include "dreamfusion/train/training_run.h"
+#include "small_run.h"
 #include "testing/temporary_folder.h"
 #include "testing/tiny_prior_pack.h"
 
 namespace dreamfusion {
 namespace {
 
-/// A run of seconds against a prior whose answer is known: a disc of the colour that the prompt names.
-Config small_config() {
-  Config config;
-  config.prompt = "a red ball";
-  config.iterations = 8;
-  config.field.hash.resolutions = {8, 16};
-  config.field.hash.width = 16;
-  config.render.train_resolution = 16;
-  config.render.samples_per_ray = 16;
-  config.render.occupancy_resolution = 16;
-  config.render.occupancy_refresh = 3;
-  config.light.lit_probability = 0.5;
-  config.guidance.guidance_scale = 1.0;
-  config.train.batch_size = 2;
-  config.train.log_every = 1;
-  config.train.checkpoint_every = 3;
-  config.train.preview_every = 0;
-  config.turntable.frames = 0;
-  return config;
-}
+using testing::expect_same;
+using testing::small_config;
 
 class TrainerTest : public ::testing::Test {
  protected:
   void SetUp() override {
     pack_ = std::make_unique<PriorPack>(PriorPack::open(testing::write_tiny_prior_pack(folder_.path() / "pack")));
     prior_ = load_prior(*pack_, at::kCPU);
-  }
-  static void expect_same(const Checkpoint& a, const Checkpoint& b) {
-    ASSERT_EQ(a.step, b.step);
-    ASSERT_EQ(a.state.size(), b.state.size());
-    for (const auto& [name, tensor] : a.state) EXPECT_TRUE(at::equal(tensor, b.state.at(name))) << name;
   }
   testing::TemporaryFolder folder_;
   std::unique_ptr<PriorPack> pack_;

@@ -16,6 +16,9 @@ std::string slugify(std::string_view text, std::size_t max_length);
 /// near enough to be a likely typing error.
 std::string nearest_match(std::string_view text, const std::vector<std::string>& candidates);
 
+/// "a, b, c", each between two `quote`s.
+std::string join(const std::vector<std::string>& words, const char* quote = "");
+
 /// A number without locale: the fewest digits that read back as the same double; an exponent only where it is very large or
 /// very small.
 std::string number_text(double value);
