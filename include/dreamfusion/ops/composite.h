@@ -17,7 +17,24 @@ at::Tensor render_weights(const at::Tensor& sigma, const at::Tensor& delta, cons
 /// @return [R, C]
 at::Tensor accumulate(const at::Tensor& weights, const at::Tensor& values, const at::Tensor& ray_offsets);
 
+/// What a ray sees of its samples.
+struct Composite {
+  at::Tensor weights;  ///< [N] as render_weights gives them
+  at::Tensor color;    ///< [R, 3] Σ w·c
+  at::Tensor opacity;  ///< [R] Σ w
+  at::Tensor depth;    ///< [R] Σ w·t, world units
+  at::Tensor normal;   ///< [R, 3] Σ w·n; undefined without normals
+};
+
+/// render_weights and every sum along rays in one pass.
+/// @param t      [N] distance of the samples, world units; no gradient flows to it
+/// @param color  [N, 3], @param normal [N, 3] or undefined; gradients flow to sigma, color and normal
+Composite composite(const at::Tensor& sigma, const at::Tensor& delta, const at::Tensor& t, const at::Tensor& color,
+                    const at::Tensor& normal, const at::Tensor& ray_offsets);
+
 namespace reference {
+Composite composite(const at::Tensor& sigma, const at::Tensor& delta, const at::Tensor& t, const at::Tensor& color,
+                    const at::Tensor& normal, const at::Tensor& ray_offsets);
 at::Tensor render_weights(const at::Tensor& sigma, const at::Tensor& delta, const at::Tensor& ray_offsets);
 at::Tensor accumulate(const at::Tensor& weights, const at::Tensor& values, const at::Tensor& ray_offsets);
 }  // namespace reference

@@ -32,4 +32,18 @@ at::Tensor accumulate(const at::Tensor& weights, const at::Tensor& values, const
       .index_add(0, sample_rays(ray_offsets), weights.unsqueeze(1) * values);
 }
 
+Composite composite(const at::Tensor& sigma, const at::Tensor& delta, const at::Tensor& t, const at::Tensor& color,
+                    const at::Tensor& normal, const at::Tensor& ray_offsets) {
+  Composite sums;
+  sums.weights = render_weights(sigma, delta, ray_offsets);
+  std::vector<at::Tensor> columns{color, at::ones_like(t).unsqueeze(1), t.detach().unsqueeze(1)};
+  if (normal.defined()) columns.push_back(normal);
+  const at::Tensor all = accumulate(sums.weights, at::cat(columns, 1), ray_offsets);
+  sums.color = all.slice(1, 0, 3);
+  sums.opacity = all.select(1, 3);
+  sums.depth = all.select(1, 4);
+  if (normal.defined()) sums.normal = all.slice(1, 5, 8);
+  return sums;
+}
+
 }  // namespace dreamfusion::ops::reference
