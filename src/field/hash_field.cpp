@@ -14,6 +14,21 @@ ops::GridLayout layout_of(const HashFieldConfig& config) {
   return ops::make_grid_layout(config.resolutions, config.features, config.table_log2);
 }
 
+ops::GridFieldOptions options_of(const FieldConfig& config) {
+  ops::GridFieldOptions options;
+  options.bounding_radius = config.bounding_radius;
+  options.activation = config.density_activation == "exp" ? ops::DensityActivation::kExp : ops::DensityActivation::kSoftplus;
+  options.density_bias = config.density_bias;
+  options.blob = config.density_init == "magic3d"             ? ops::DensityBlob::kCone
+                 : config.density_init == "dreamfusion"     ? ops::DensityBlob::kGaussianDensity
+                 : config.density_init == "dreamfusion_pre" ? ops::DensityBlob::kGaussian
+                                                              : ops::DensityBlob::kNone;
+  options.blob_strength = config.blob_strength;
+  options.blob_radius = config.blob_radius;
+  options.normal_step = config.normal_step;
+  return options;
+}
+
 at::Tensor make_leaf(const at::Tensor& values, c10::Device device) {
   return values.to(device).set_requires_grad(true);
 }
@@ -37,7 +52,19 @@ HashFieldParameters init_hash_field(const HashFieldConfig& config, Rng rng, c10:
 }
 
 HashField::HashField(const FieldConfig& config, HashFieldParameters parameters)
-    : NetworkField(config, parameters.table.options()), layout_(layout_of(config.hash)), parameters_(std::move(parameters)) {}
+    : NetworkField(config, parameters.table.options()),
+      layout_(layout_of(config.hash)),
+      options_(options_of(config)),
+      parameters_(std::move(parameters)) {}
+
+FieldSamples HashField::query(const at::Tensor& x_world, FieldRequest request) const {
+  if (!ops::has_grid_field_kernel(x_world, parameters_, layout_)) return NetworkField::query(x_world, request);
+  ops::GridFieldOptions options = options_;
+  options.albedo = request.albedo;
+  if (request.normal) options.normals = has_analytic_normals() ? ops::NormalRule::kAnalytic : ops::NormalRule::kForwardDifference;
+  const ops::GridFieldSamples found = ops::grid_field(x_world, parameters_, layout_, options);
+  return {found.sigma, found.albedo, found.normal};
+}
 
 at::Tensor HashField::outputs(const at::Tensor& x_world) const {
   const HashFieldParameters& p = parameters_;

@@ -5,18 +5,12 @@
 
 #include "dreamfusion/core/rng.h"
 #include "dreamfusion/ops/grid_encode.h"
+#include "dreamfusion/ops/grid_field.h"
 #include "network_field.h"
 
 namespace dreamfusion {
 
-/// network(features) = weight2·relu(weight1·features + bias1) + bias2; its outputs are raw density and three albedo logits.
-struct HashFieldParameters {
-  at::Tensor table;    ///< [T, F]
-  at::Tensor weight1;  ///< [W, L·F]
-  at::Tensor bias1;    ///< [W]
-  at::Tensor weight2;  ///< [4, W]
-  at::Tensor bias2;    ///< [4]
-};
+using HashFieldParameters = ops::GridFieldParameters;
 
 /// Leaves that require grad, float32. Features start so small that the first object is the blob of density_init in gray.
 HashFieldParameters init_hash_field(const HashFieldConfig& config, Rng rng, c10::Device device);
@@ -24,12 +18,15 @@ HashFieldParameters init_hash_field(const HashFieldConfig& config, Rng rng, c10:
 class HashField final : public NetworkField {
  public:
   HashField(const FieldConfig& config, HashFieldParameters parameters);
+  /// In one pass where there is a kernel for it; else as NetworkField does it, step by step.
+  FieldSamples query(const at::Tensor& x_world, FieldRequest request) const override;
   std::vector<ParameterGroup> parameter_groups() override;
   at::Tensor total_variation() const override;
 
  private:
   at::Tensor outputs(const at::Tensor& x_world) const override;
   ops::GridLayout layout_;
+  ops::GridFieldOptions options_;
   HashFieldParameters parameters_;
 };
 

@@ -9,7 +9,7 @@ namespace dreamfusion {
 
 class NetworkField : public Field {
  public:
-  FieldSamples query(const at::Tensor& x_world, FieldRequest request) const final;
+  FieldSamples query(const at::Tensor& x_world, FieldRequest request) const override;
   at::Tensor density(const at::Tensor& x_world) const final;
   double bounding_radius() const final { return config_.bounding_radius; }
 
@@ -23,6 +23,7 @@ class NetworkField : public Field {
   virtual at::Tensor outputs(const at::Tensor& x_world) const = 0;
 
   const FieldConfig& config() const { return config_; }
+  bool has_analytic_normals() const { return analytic_; }
 
  private:
   struct Evaluation {

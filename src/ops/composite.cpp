@@ -8,6 +8,7 @@
 #include "cpu/composite_cpu.h"
 #include "double_backward.h"
 #include "dreamfusion/core/tensor_check.h"
+#include "dreamfusion/ops/backend.h"
 
 namespace dreamfusion::ops {
 namespace {
@@ -96,7 +97,7 @@ at::Tensor render_weights(const at::Tensor& sigma, const at::Tensor& delta, cons
   check_offsets(ray_offsets, sigma.size(0), "render_weights");
   // Interval lengths come from the ray march, which has no gradient.
   const at::Tensor length = delta.detach();
-  if (!sigma.device().is_cpu()) return reference::render_weights(sigma, length, ray_offsets);
+  if (backend_of(sigma) != Backend::kCpu) return reference::render_weights(sigma, length, ray_offsets);
   return RenderWeights::apply(sigma, length, ray_offsets);
 }
 
@@ -105,7 +106,7 @@ at::Tensor accumulate(const at::Tensor& weights, const at::Tensor& values, const
   check_float(values, "accumulate.values", {weights.size(0), kAny});
   check_alike(weights, values, "accumulate: weights, values");
   check_offsets(ray_offsets, weights.size(0), "accumulate");
-  if (!weights.device().is_cpu()) return reference::accumulate(weights, values, ray_offsets);
+  if (backend_of(weights) != Backend::kCpu) return reference::accumulate(weights, values, ray_offsets);
   return Accumulate::apply(weights, values, ray_offsets);
 }
 

@@ -9,6 +9,7 @@
 #include "cpu/grid_encode_cpu.h"
 #include "double_backward.h"
 #include "dreamfusion/core/tensor_check.h"
+#include "dreamfusion/ops/backend.h"
 
 namespace dreamfusion::ops {
 namespace {
@@ -72,7 +73,7 @@ at::Tensor grid_encode(const at::Tensor& x01, const at::Tensor& table, const Gri
   TORCH_CHECK(x01.options().type_equal(table.options()) && x01.device() == table.device(),
               "grid_encode: x01 is ", x01.toString(), " on ", x01.device(), ", table is ", table.toString(), " on ",
               table.device());
-  if (!x01.device().is_cpu() || layout.features > cpu::kMaxFeatures) return reference::grid_encode(x01, table, layout);
+  if (backend_of(x01) != Backend::kCpu || layout.features > cpu::kMaxFeatures) return reference::grid_encode(x01, table, layout);
   return GridEncode::apply(x01, table, layout);
 }
 

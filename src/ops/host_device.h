@@ -3,6 +3,11 @@
 #if defined(__CUDACC__)
 #define DREAMFUSION_HOST_DEVICE __host__ __device__
 #define DREAMFUSION_UNROLL _Pragma("unroll")
+#elif defined(DREAMFUSION_VECTOR_BYTES)
+// A file for one instruction set (cpu/simd.h): no copy of a shared function may be left over with these instructions, the linker
+// could give it to everybody.
+#define DREAMFUSION_HOST_DEVICE __attribute__((always_inline))
+#define DREAMFUSION_UNROLL _Pragma("GCC unroll 8")
 #else
 #define DREAMFUSION_HOST_DEVICE
 #define DREAMFUSION_UNROLL _Pragma("GCC unroll 8")

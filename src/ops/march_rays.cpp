@@ -4,6 +4,7 @@
 
 #include "cpu/march_rays_cpu.h"
 #include "dreamfusion/core/tensor_check.h"
+#include "dreamfusion/ops/backend.h"
 
 namespace dreamfusion::ops {
 namespace {
@@ -43,7 +44,7 @@ PackedSamples march_rays(const at::Tensor& origins, const at::Tensor& directions
   TORCH_CHECK(options.samples_per_ray > 0 && options.radius > 0, "march_rays: expected samples_per_ray and radius > 0, got ",
               options.samples_per_ray, " and ", options.radius);
   const at::NoGradGuard no_grad;
-  if (!origins.device().is_cpu()) return reference::march_rays(origins, directions, jitter, occupancy, options);
+  if (backend_of(origins) != Backend::kCpu) return reference::march_rays(origins, directions, jitter, occupancy, options);
   return cpu::march_rays(origins.contiguous(), directions.contiguous(), jitter.defined() ? jitter.contiguous() : jitter,
                          occupancy.defined() ? occupancy.contiguous() : occupancy, options);
 }

@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "dreamfusion/ops/grid_encode.h"
+#include "dreamfusion/ops/grid_field_options.h"
 
 namespace dreamfusion::ops {
 
@@ -15,26 +16,6 @@ struct GridFieldParameters {
   at::Tensor bias1;    ///< [W]
   at::Tensor weight2;  ///< [4, W]
   at::Tensor bias2;    ///< [4]
-};
-
-enum class DensityActivation { kSoftplus, kExp };  ///< kExp: gradient of exp(min(raw, 15))
-
-/// What the density starts as, r = ‖x‖: kCone strength·(1 − r/radius) and kGaussian strength·exp(−r²/2radius²) before the
-/// activation, kGaussianDensity the latter after it.
-enum class DensityBlob { kNone, kCone, kGaussian, kGaussianDensity };
-
-enum class NormalRule { kNone, kForwardDifference, kAnalytic };
-
-struct GridFieldOptions {
-  double bounding_radius = 1.0;  ///< points outside are moved onto this sphere; it spans the grid's cube
-  DensityActivation activation = DensityActivation::kSoftplus;
-  double density_bias = 0.0;
-  DensityBlob blob = DensityBlob::kNone;
-  double blob_strength = 0.0;
-  double blob_radius = 1.0;  ///< world units
-  NormalRule normals = NormalRule::kNone;
-  double normal_step = 0.01;  ///< of the forward differences, world units
-  bool albedo = true;
 };
 
 struct GridFieldSamples {

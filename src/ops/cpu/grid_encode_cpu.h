@@ -3,11 +3,15 @@
 /// Legend: N points, L levels, F ≤ kMaxFeatures features, T rows of the table.
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
+#include "cpu/table_scatter.h"
 #include "dreamfusion/ops/grid_encode.h"
 
 namespace dreamfusion::ops::cpu {
 
-inline constexpr std::int64_t kMaxFeatures = 8;
+/// The layout as kernels take it.
+std::vector<kernel::GridLevel> kernel_levels(const GridLayout& layout);
 
 /// [N, L·F] from x01 [N, 3] and table [T, F].
 at::Tensor grid_encode_forward(const at::Tensor& x01, const at::Tensor& table, const GridLayout& layout);

@@ -1,0 +1,182 @@
+#include "cpu/grid_field_cpu.h"
+
+#include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "cpu/grid_encode_cpu.h"
+#include "cpu/instruction_sets.h"
+
+namespace dreamfusion::ops::cpu {
+namespace {
+
+// Blocks of the backward pass are summed up one by one in their order, however many threads there are.
+constexpr int kTilesPerBlock = 8;
+constexpr int kBlocksPerRound = 64;  // what the table gets from a round stays in the cache until it is added
+
+template <class scalar>
+const GridFieldTileKernels<scalar>& kernels();
+template <>
+const GridFieldTileKernels<float>& kernels() {
+  return grid_field_kernels(best_instruction_set()).in_float;
+}
+template <>
+const GridFieldTileKernels<double>& kernels() {
+  return grid_field_kernels(best_instruction_set()).in_double;
+}
+
+/// A model and the levels that it points to.
+template <class scalar>
+struct OwnedModel {
+  OwnedModel(const GridFieldParameters& p, const GridLayout& layout, const GridFieldOptions& options)
+      : levels(kernel_levels(layout)),
+        model{.table = p.table.const_data_ptr<scalar>(),
+              .weight1 = p.weight1.const_data_ptr<scalar>(),
+              .bias1 = p.bias1.const_data_ptr<scalar>(),
+              .weight2 = p.weight2.const_data_ptr<scalar>(),
+              .bias2 = p.bias2.const_data_ptr<scalar>(),
+              .levels = levels.data(),
+              .level_count = static_cast<int>(levels.size()),
+              .features = static_cast<int>(layout.features),
+              .inputs = static_cast<int>(layout.output_width()),
+              .width = static_cast<int>(p.weight1.size(0)),
+              .settings = kernel::GridFieldSettings<scalar>(options)} {}
+  OwnedModel(const OwnedModel&) = delete;
+  OwnedModel& operator=(const OwnedModel&) = delete;
+
+  std::vector<kernel::GridLevel> levels;
+  GridFieldModel<scalar> model;
+};
+
+/// Scratch of one thread. From LibTorch's allocator, which aligns to 64 bytes.
+template <class scalar>
+at::Tensor workspace_for(const GridFieldModel<scalar>& model, const at::Tensor& like) {
+  return at::empty({kernels<scalar>().workspace_size(model)}, like.options());
+}
+
+template <class scalar>
+const scalar* data_or_null(const at::Tensor& tensor) {
+  return tensor.defined() ? tensor.const_data_ptr<scalar>() : nullptr;
+}
+
+/// The contributions of one round to the table.
+template <class scalar>
+struct Round {
+  Round(const GridFieldModel<scalar>& model, std::int64_t samples, const at::Tensor& like) {
+    const std::int64_t columns = samples * model.columns_per_sample();
+    x01 = at::empty({columns, 3}, like.options());
+    features = at::empty({columns, model.inputs}, like.options());
+    if (!model.analytic()) return;
+    direction = at::empty({columns, 3}, like.options());
+    reverse = at::empty({columns, model.inputs}, like.options());
+  }
+
+  /// From row `row` on.
+  TableContributions<scalar> at_row(std::int64_t row, std::int64_t inputs) const {
+    const auto shifted = [&](const at::Tensor& tensor, std::int64_t width) {
+      return tensor.defined() ? tensor.mutable_data_ptr<scalar>() + row * width : nullptr;
+    };
+    return {shifted(x01, 3), shifted(features, inputs), shifted(direction, 3), shifted(reverse, inputs)};
+  }
+
+  ScatterPoints<scalar> points(std::int64_t columns, std::int64_t inputs) const {
+    const TableContributions<scalar> all = at_row(0, inputs);
+    return {.x01 = all.x01, .features = all.features, .direction = all.direction, .reverse = all.reverse, .count = columns, .inputs = inputs};
+  }
+
+  at::Tensor x01, features, direction, reverse;
+};
+
+template <class scalar>
+void run_forward(const at::Tensor& x_world, const GridFieldModel<scalar>& model, const GridFieldSamples& samples) {
+  const GridFieldAnswers<scalar> answers{samples.sigma.mutable_data_ptr<scalar>(),
+                                         samples.albedo.defined() ? samples.albedo.mutable_data_ptr<scalar>() : nullptr,
+                                         samples.normal.defined() ? samples.normal.mutable_data_ptr<scalar>() : nullptr};
+  const std::int64_t count = x_world.size(0), per_tile = model.samples_per_tile();
+  const auto* x = x_world.const_data_ptr<scalar>();
+  at::parallel_for(0, (count + per_tile - 1) / per_tile, kTilesPerBlock, [&](std::int64_t begin, std::int64_t end) {
+    const at::Tensor workspace = workspace_for(model, x_world);
+    for (std::int64_t tile = begin; tile < end; ++tile) {
+      kernels<scalar>().forward(model, x, tile * per_tile, std::min((tile + 1) * per_tile, count), answers,
+                                workspace.mutable_data_ptr<scalar>());
+    }
+  });
+}
+
+/// @param network  [network_size] zeros, and @param table [T, F] zeros: what is added to
+template <class scalar>
+void run_backward(const GridFieldSamples& grads, const at::Tensor& x_world, const OwnedModel<scalar>& owned, const at::Tensor& network,
+                  const at::Tensor& table) {
+  const GridFieldModel<scalar>& model = owned.model;
+  const GridFieldGradients<scalar> incoming{data_or_null<scalar>(grads.sigma), data_or_null<scalar>(grads.albedo),
+                                            data_or_null<scalar>(grads.normal)};
+  const std::int64_t count = x_world.size(0), per_block = model.samples_per_tile() * kTilesPerBlock, size = model.network_size();
+  const std::int64_t per_round = per_block * kBlocksPerRound;
+  const Round<scalar> round(model, std::min(count, per_round), x_world);
+  const at::Tensor partials = at::empty({kBlocksPerRound, size}, x_world.options());
+  const auto* x = x_world.const_data_ptr<scalar>();
+  auto* sums = partials.mutable_data_ptr<scalar>();
+  auto* total = network.mutable_data_ptr<scalar>();
+  for (std::int64_t start = 0; start < count; start += per_round) {
+    const std::int64_t stop = std::min(start + per_round, count), blocks = (stop - start + per_block - 1) / per_block;
+    at::parallel_for(0, blocks, 1, [&](std::int64_t begin, std::int64_t end) {
+      const at::Tensor workspace = workspace_for(model, x_world);
+      for (std::int64_t block = begin; block < end; ++block) {
+        const std::int64_t first = start + block * per_block, last = std::min(first + per_block, stop);
+        kernels<scalar>().backward(model, x, first, last, incoming,
+                                   round.at_row((first - start) * model.columns_per_sample(), model.inputs), sums + block * size,
+                                   workspace.mutable_data_ptr<scalar>());
+      }
+    });
+    for (std::int64_t block = 0; block < blocks; ++block) {
+      for (std::int64_t i = 0; i < size; ++i) total[i] += sums[block * size + i];
+    }
+    add_to_table(owned.levels, model.features, round.points((stop - start) * model.columns_per_sample(), model.inputs),
+                 table.mutable_data_ptr<scalar>());
+  }
+}
+
+}  // namespace
+
+GridFieldSamples grid_field_forward(const at::Tensor& x_world, const GridFieldParameters& parameters, const GridLayout& layout,
+                                    const GridFieldOptions& options) {
+  const std::int64_t count = x_world.size(0);
+  GridFieldSamples samples;
+  samples.sigma = at::empty({count}, x_world.options());
+  if (options.albedo) samples.albedo = at::empty({count, 3}, x_world.options());
+  if (options.normals != NormalRule::kNone) samples.normal = at::empty({count, 3}, x_world.options());
+  AT_DISPATCH_FLOATING_TYPES(x_world.scalar_type(), "grid_field_forward", [&] {
+    run_forward(x_world, OwnedModel<scalar_t>(parameters, layout, options).model, samples);
+  });
+  return samples;
+}
+
+GridFieldParameters grid_field_backward(const GridFieldSamples& grads, const at::Tensor& x_world, const GridFieldParameters& parameters,
+                                        const GridLayout& layout, const GridFieldOptions& options) {
+  const at::Tensor table = at::zeros_like(parameters.table);
+  at::Tensor network;
+  AT_DISPATCH_FLOATING_TYPES(x_world.scalar_type(), "grid_field_backward", [&] {
+    const OwnedModel<scalar_t> owned(parameters, layout, options);
+    network = at::zeros({owned.model.network_size()}, x_world.options());
+    run_backward(grads, x_world, owned, network, table);
+  });
+  std::int64_t next = 0;
+  const auto take = [&](const at::Tensor& like) {
+    next += like.numel();
+    return network.narrow(0, next - like.numel(), like.numel()).view(like.sizes());
+  };
+  GridFieldParameters result;
+  result.table = table;
+  result.weight1 = take(parameters.weight1);
+  result.bias1 = take(parameters.bias1);
+  result.weight2 = take(parameters.weight2);
+  result.bias2 = take(parameters.bias2);
+  return result;
+}
+
+}  // namespace dreamfusion::ops::cpu

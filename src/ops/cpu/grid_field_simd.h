@@ -1,0 +1,393 @@
+#pragma once
+/// The tile kernels of a grid field for one instruction set: included once by each file of instruction_sets, which says how wide a
+/// vector is. See grid_field_tile.h for the legend.
+#include "cpu/tile_encoding.h"
+#include "cpu/tile_product.h"
+
+namespace dreamfusion::ops::cpu {
+namespace {
+
+using kernel::Activated;
+using kernel::Blob;
+using kernel::SpherePoint;
+using kernel::Vector3;
+
+/// Three rows [3, columns] of a tile at one vector of columns.
+template <class scalar>
+DREAMFUSION_INLINE Vector3<Vector<scalar>> load3(const scalar* rows, int column) {
+  return {load(rows + column), load(rows + kTileColumns + column), load(rows + 2 * kTileColumns + column)};
+}
+template <class scalar>
+DREAMFUSION_INLINE void store3(scalar* rows, int column, const Vector3<Vector<scalar>>& values) {
+  store(rows + column, values.x);
+  store(rows + kTileColumns + column, values.y);
+  store(rows + 2 * kTileColumns + column, values.z);
+}
+
+/// Cuts a workspace into arrays [rows, kTileColumns].
+template <class scalar>
+class Arena {
+ public:
+  explicit Arena(scalar* start) : next_(start) {}
+  scalar* rows(int count) { return take(static_cast<std::int64_t>(count) * kTileColumns); }
+  scalar* vectors(int count) { return take(static_cast<std::int64_t>(count) * kLanes<scalar>); }
+  std::int64_t used(const scalar* start) const { return next_ - start; }
+
+ private:
+  scalar* take(std::int64_t size) {
+    scalar* taken = next_;
+    next_ += (size + 15) / 16 * 16;
+    return taken;
+  }
+  scalar* next_;
+};
+
+/// A tile on its way through the field. Columns of the samples themselves come first; with forward differences those of the
+/// neighbours along x, y and z follow, a quarter each.
+template <class scalar, int F>
+class Tile {
+ public:
+  using V = Vector<scalar>;
+  using V3 = Vector3<V>;
+
+  Tile(const GridFieldModel<scalar>& model, scalar* workspace)
+      : model_(model), settings_(model.settings), samples_(model.samples_per_tile()), arena_(workspace) {
+    x_ = arena_.rows(3);
+    place_ = arena_.rows(3);
+    features_ = arena_.rows(model.inputs);
+    hidden_ = arena_.rows(model.width);
+    raw_ = arena_.rows(kGridFieldOutputs);
+    reverse_ = model.analytic() ? arena_.rows(model.inputs) : nullptr;
+    slope_ = arena_.rows(3);  // ∂raw/∂x01 of the density (analytic)
+    gate_ = arena_.rows(model.width);
+  }
+
+  /// Everything up to the network's raw answers, of samples first … last − 1.
+  void run(const scalar* x_world, std::int64_t first, std::int64_t last) {
+    load_points(x_world, first, last);
+    encode();
+    product<scalar>({model_.weight1, model_.inputs, 1}, model_.width, model_.inputs, kTileColumns, features_, model_.bias1, hidden_);
+    for (int i = 0; i < model_.width * kTileColumns; i += kLanes<scalar>) {
+      const V h = load(hidden_ + i);
+      store(hidden_ + i, kernel::math::select(h < scalar(0), V{}, h));  // NaN stays NaN
+    }
+    const bool all = settings_.albedo;
+    product<scalar>({model_.weight2, model_.width, 1}, all ? kGridFieldOutputs : 1, model_.width, samples_, hidden_, model_.bias2, raw_);
+    if (model_.differences())
+      product<scalar>({model_.weight2, model_.width, 1}, 1, model_.width, kTileColumns - samples_, hidden_ + samples_, model_.bias2,
+                      raw_ + samples_);
+    if (model_.analytic()) differentiate();
+  }
+
+  /// What a vector of columns says about the density.
+  struct Density {
+    SpherePoint<V> point;
+    Blob<V> blob;
+    Activated<V> activated;
+    V sigma() const { return activated.value + blob.addend; }
+  };
+  Density density_at(int column) const {
+    Density d;
+    d.point = kernel::into_sphere<scalar, V>(load3(x_, column), settings_.radius);
+    d.blob = kernel::blob_at<scalar, V>(d.point.x, settings_);
+    d.activated = kernel::activate<scalar, V>(load(raw_ + column) + settings_.density_bias + d.blob.offset, settings_.activation);
+    return d;
+  }
+
+  /// ∂density/∂x_world as the normals' rule finds it; `own` is density_at(column).
+  V3 gradient_at(int column, const Density& own) const {
+    if (model_.differences()) {
+      const scalar inverse = scalar(1) / settings_.normal_step;
+      const V here = own.sigma();
+      return {(density_at(column + samples_).sigma() - here) * inverse, (density_at(column + 2 * samples_).sigma() - here) * inverse,
+              (density_at(column + 3 * samples_).sigma() - here) * inverse};
+    }
+    V3 inner = raw_slope(column);
+    if (settings_.blob == DensityBlob::kGaussianDensity) inner = kernel::scaled(inner, own.activated.slope);
+    return kernel::out_of_sphere<scalar, V>(own.point, kernel::sum(inner, own.blob.gradient));
+  }
+
+  /// ∂raw density/∂x of the place in the sphere, world units (analytic).
+  V3 raw_slope(int column) const {
+    return kernel::scaled(load3(slope_, column), V{} + scalar(0.5) / settings_.radius);
+  }
+
+  const GridFieldModel<scalar>& model_;
+  const kernel::GridFieldSettings<scalar>& settings_;
+  int samples_;  // columns of the samples themselves
+  Arena<scalar> arena_;
+  scalar *x_, *place_, *features_, *hidden_, *raw_, *reverse_, *slope_, *gate_;
+
+ private:
+  void load_points(const scalar* x_world, std::int64_t first, std::int64_t last) {
+    for (int s = 0; s < samples_; ++s) {
+      const scalar* x = x_world + 3 * (first + s < last ? first + s : last - 1);
+      for (int stencil = 0; stencil < model_.columns_per_sample(); ++stencil) {
+        for (int axis = 0; axis < 3; ++axis)
+          x_[axis * kTileColumns + stencil * samples_ + s] = x[axis] + (stencil == axis + 1 ? settings_.normal_step : scalar(0));
+      }
+    }
+    const scalar to_cube = scalar(0.5) / settings_.radius;
+    for (int c = 0; c < kTileColumns; c += kLanes<scalar>) {
+      const V3 x = kernel::into_sphere<scalar, V>(load3(x_, c), settings_.radius).x;
+      store3(place_, c, {x.x * to_cube + scalar(0.5), x.y * to_cube + scalar(0.5), x.z * to_cube + scalar(0.5)});
+    }
+  }
+
+  void encode() {
+    TileCells<scalar> cells;
+    for (int l = 0; l < model_.level_count; ++l) {
+      cells.locate(place_, kTileColumns, model_.levels[l].resolution);
+      encode_level<scalar, F>(cells, kTileColumns, model_.levels[l], model_.table, features_ + l * F * kTileColumns);
+    }
+  }
+
+  /// Backwards through the network, from the raw density to the features, and on to the place.
+  void differentiate() {
+    for (int j = 0; j < model_.width; ++j) {
+      for (int c = 0; c < kTileColumns; c += kLanes<scalar>) {
+        const V open = V{} + model_.weight2[j];
+        store(gate_ + j * kTileColumns + c, kernel::math::select(load(hidden_ + j * kTileColumns + c) > scalar(0), open, V{}));
+      }
+    }
+    product<scalar>({model_.weight1, 1, model_.inputs}, model_.inputs, model_.width, kTileColumns, gate_, nullptr, reverse_);
+    for (int i = 0; i < 3 * kTileColumns; ++i) slope_[i] = 0;
+    TileCells<scalar> cells;
+    for (int l = 0; l < model_.level_count; ++l) {
+      cells.locate(place_, kTileColumns, model_.levels[l].resolution);
+      add_place_gradient<scalar, F>(cells, kTileColumns, model_.levels[l], model_.table, reverse_ + l * F * kTileColumns, slope_);
+    }
+  }
+};
+
+template <class scalar, int F>
+void forward_tile(const GridFieldModel<scalar>& model, const scalar* x_world, std::int64_t first, std::int64_t last,
+                  const GridFieldAnswers<scalar>& answers, scalar* workspace) {
+  using V = Vector<scalar>;
+  Tile<scalar, F> tile(model, workspace);
+  tile.run(x_world, first, last);
+  const int count = static_cast<int>(last - first);
+  for (int c = 0; c < count; c += kLanes<scalar>) {
+    const auto density = tile.density_at(c);
+    const int lanes = count - c < kLanes<scalar> ? count - c : kLanes<scalar>;
+    const V sigma = density.sigma();
+    for (int i = 0; i < lanes; ++i) answers.sigma[first + c + i] = sigma[i];
+    if (answers.albedo != nullptr) {
+      for (int k = 0; k < 3; ++k) {
+        const V color = kernel::sigmoid<scalar, V>(load(tile.raw_ + (k + 1) * kTileColumns + c));
+        for (int i = 0; i < lanes; ++i) answers.albedo[3 * (first + c + i) + k] = color[i];
+      }
+    }
+    if (answers.normal != nullptr) {
+      const Vector3<V> normal = kernel::normal_of<scalar, V>(tile.gradient_at(c, density));
+      for (int i = 0; i < lanes; ++i) {
+        scalar* to = answers.normal + 3 * (first + c + i);
+        to[0] = normal.x[i];
+        to[1] = normal.y[i];
+        to[2] = normal.z[i];
+      }
+    }
+  }
+}
+
+/// Backwards through tiles, one after the other, with the sums over all of them.
+template <class scalar, int F>
+class BackwardPass {
+ public:
+  using V = Vector<scalar>;
+  using V3 = Vector3<V>;
+
+  BackwardPass(const GridFieldModel<scalar>& model, const GridFieldGradients<scalar>& grads, scalar* workspace)
+      : model_(model), grads_(grads), tile_(model, workspace) {
+    Arena<scalar>& arena = tile_.arena_;
+    grad_raw_ = arena.rows(kGridFieldOutputs);
+    grad_hidden_ = arena.rows(model.width);
+    grad_features_ = arena.rows(model.inputs);
+    direction_ = arena.rows(3);
+    change_ = arena.rows(model.inputs);
+    sums_ = arena.vectors(model.network_size());
+    for (int i = 0; i < model.network_size() * kLanes<scalar>; ++i) sums_[i] = 0;
+  }
+
+  void add(const scalar* x_world, std::int64_t first, std::int64_t last) {
+    tile_.run(x_world, first, last);
+    grad_answers(first, last);
+    grad_network();
+  }
+
+  /// Hands on what the table gets from the tile; `row` is that of the tile's first column.
+  void contribute(const TableContributions<scalar>& table, std::int64_t row, int samples) const {
+    const int inputs = model_.inputs;
+    for (int s = 0; s < samples; ++s) {
+      for (int stencil = 0; stencil < model_.columns_per_sample(); ++stencil, ++row) {
+        const int c = stencil * tile_.samples_ + s;
+        for (int axis = 0; axis < 3; ++axis) table.x01[3 * row + axis] = tile_.place_[axis * kTileColumns + c];
+        for (int i = 0; i < inputs; ++i) table.features[row * inputs + i] = grad_features_[i * kTileColumns + c];
+        if (!model_.analytic()) continue;
+        for (int axis = 0; axis < 3; ++axis) table.direction[3 * row + axis] = direction_[axis * kTileColumns + c];
+        for (int i = 0; i < inputs; ++i) table.reverse[row * inputs + i] = tile_.reverse_[i * kTileColumns + c];
+      }
+    }
+  }
+
+  /// The sums of all tiles so far.
+  void finish(scalar* network) const {
+    for (int i = 0; i < model_.network_size(); ++i) {
+      scalar sum = 0;
+      for (int lane = 0; lane < kLanes<scalar>; ++lane) sum += sums_[i * kLanes<scalar> + lane];
+      network[i] = sum;
+    }
+  }
+
+  std::int64_t used(const scalar* workspace) const { return tile_.arena_.used(workspace); }
+
+ private:
+  /// Element [first + column + lane] of a gradient [N, stride]; zero behind the last sample and where there is none.
+  static DREAMFUSION_INLINE V gather(const scalar* grad, std::int64_t first, int column, int count, int stride, int offset) {
+    V values{};
+    if (grad == nullptr) return values;
+    for (int i = 0; i < kLanes<scalar>; ++i) {
+      if (column + i < count) values[i] = grad[(first + column + i) * stride + offset];
+    }
+    return values;
+  }
+
+  /// From the answers to the raw outputs of the network.
+  void grad_answers(std::int64_t first, std::int64_t last) {
+    const int count = static_cast<int>(last - first);
+    for (int c = 0; c < tile_.samples_; c += kLanes<scalar>) {
+      const auto density = tile_.density_at(c);
+      V grad_sigma = gather(grads_.sigma, first, c, count, 1, 0), bent{};
+      if (model_.settings.normals != NormalRule::kNone) {
+        const V3 grad_normal = {gather(grads_.normal, first, c, count, 3, 0), gather(grads_.normal, first, c, count, 3, 1),
+                                gather(grads_.normal, first, c, count, 3, 2)};
+        const V3 grad = kernel::normal_backward<scalar, V>(tile_.gradient_at(c, density), grad_normal);
+        if (model_.differences()) grad_sigma -= grad_neighbours(c, grad);
+        else bent = grad_slope(c, density, grad);
+      }
+      store(grad_raw_ + c, grad_sigma * density.activated.slope + bent);
+      if (!model_.settings.albedo) continue;
+      for (int k = 0; k < 3; ++k) {
+        const V color = kernel::sigmoid<scalar, V>(load(tile_.raw_ + (k + 1) * kTileColumns + c));
+        store(grad_raw_ + (k + 1) * kTileColumns + c, gather(grads_.albedo, first, c, count, 3, k) * color * (scalar(1) - color));
+      }
+    }
+  }
+
+  /// Forward differences: what the three neighbours' densities get; returns what the sample's own loses.
+  V grad_neighbours(int c, const V3& grad) {
+    const scalar inverse = scalar(1) / model_.settings.normal_step;
+    const V parts[3] = {grad.x * inverse, grad.y * inverse, grad.z * inverse};
+    for (int k = 0; k < 3; ++k) {
+      const int column = c + (k + 1) * tile_.samples_;
+      store(grad_raw_ + column, parts[k] * tile_.density_at(column).activated.slope);
+    }
+    return parts[0] + parts[1] + parts[2];
+  }
+
+  /// Analytic: notes the direction along which the raw density's slope is asked for; returns what its value gets because the
+  /// activation bends.
+  V grad_slope(int c, const typename Tile<scalar, F>::Density& density, const V3& grad) {
+    const V to_cube = V{} + scalar(0.5) / model_.settings.radius;
+    const V3 inner = kernel::out_of_sphere<scalar, V>(density.point, grad);  // its own transpose
+    if (model_.settings.blob != DensityBlob::kGaussianDensity) {
+      store3(direction_, c, kernel::scaled(inner, to_cube));
+      return V{};
+    }
+    store3(direction_, c, kernel::scaled(inner, to_cube * density.activated.slope));
+    return density.activated.bend * kernel::dot(inner, tile_.raw_slope(c));
+  }
+
+  /// From the raw outputs to weights and features.
+  void grad_network() {
+    const int inputs = model_.inputs, width = model_.width, samples = tile_.samples_;
+    const int outputs = model_.settings.albedo ? kGridFieldOutputs : 1;
+    scalar *sum1 = sums_, *sum_bias1 = sum1 + width * inputs * kLanes<scalar>, *sum2 = sum_bias1 + width * kLanes<scalar>,
+           *sum_bias2 = sum2 + kGridFieldOutputs * width * kLanes<scalar>;
+    product<scalar>({model_.weight2, 1, model_.width}, width, outputs, samples, grad_raw_, nullptr, grad_hidden_);
+    outer_product(grad_raw_, outputs, tile_.hidden_, width, samples, sum2);
+    row_sums(grad_raw_, outputs, samples, sum_bias2);
+    if (model_.differences()) {
+      const int rest = kTileColumns - samples;
+      product<scalar>({model_.weight2, 1, model_.width}, width, 1, rest, grad_raw_ + samples, nullptr, grad_hidden_ + samples);
+      outer_product(grad_raw_ + samples, 1, tile_.hidden_ + samples, width, rest, sum2);
+      row_sums(grad_raw_ + samples, 1, rest, sum_bias2);
+    }
+    for (int i = 0; i < width * kTileColumns; i += kLanes<scalar>)
+      store(grad_hidden_ + i, kernel::math::select(load(tile_.hidden_ + i) > scalar(0), load(grad_hidden_ + i), V{}));
+    outer_product(grad_hidden_, width, tile_.features_, inputs, kTileColumns, sum1);
+    row_sums(grad_hidden_, width, kTileColumns, sum_bias1);
+    product<scalar>({model_.weight1, 1, model_.inputs}, inputs, width, kTileColumns, grad_hidden_, nullptr, grad_features_);
+    if (model_.analytic()) grad_directional(sum1, sum2);
+  }
+
+  /// The slope along a direction is weight2₀ᵀ·M·W1·u with u the features' change along it and M which units are on: its gradient
+  /// with respect to weight2₀ is M·W1·u, to W1 (M·weight2₀)·uᵀ, and to u what differentiate() has found.
+  void grad_directional(scalar* sum1, scalar* sum2) {
+    TileCells<scalar> cells;
+    for (int l = 0; l < model_.level_count; ++l) {
+      cells.locate(tile_.place_, kTileColumns, model_.levels[l].resolution);
+      directional_slopes<scalar, F>(cells, kTileColumns, model_.levels[l], model_.table, direction_, change_ + l * F * kTileColumns);
+    }
+    outer_product(tile_.gate_, model_.width, change_, model_.inputs, kTileColumns, sum1);
+    product<scalar>({model_.weight1, model_.inputs, 1}, model_.width, model_.inputs, kTileColumns, change_, nullptr, grad_hidden_);
+    for (int i = 0; i < model_.width * kTileColumns; i += kLanes<scalar>)
+      store(grad_hidden_ + i, kernel::math::select(load(tile_.hidden_ + i) > scalar(0), load(grad_hidden_ + i), V{}));
+    row_sums(grad_hidden_, model_.width, kTileColumns, sum2);
+  }
+
+  const GridFieldModel<scalar>& model_;
+  const GridFieldGradients<scalar>& grads_;
+  Tile<scalar, F> tile_;
+  scalar *grad_raw_, *grad_hidden_, *grad_features_, *direction_, *change_, *sums_;
+};
+
+template <class scalar, int F>
+void backward_block(const GridFieldModel<scalar>& model, const scalar* x_world, std::int64_t first, std::int64_t last,
+                    const GridFieldGradients<scalar>& grads, const TableContributions<scalar>& table, scalar* network, scalar* workspace) {
+  BackwardPass<scalar, F> pass(model, grads, workspace);
+  const int samples = model.samples_per_tile();
+  std::int64_t row = 0;
+  for (std::int64_t start = first; start < last; start += samples) {
+    const std::int64_t end = start + samples < last ? start + samples : last;
+    pass.add(x_world, start, end);
+    pass.contribute(table, row, static_cast<int>(end - start));
+    row += (end - start) * model.columns_per_sample();
+  }
+  pass.finish(network);
+}
+
+template <class scalar>
+std::int64_t workspace_size(const GridFieldModel<scalar>& model) {
+  const std::int64_t rows = 3 * model.inputs + 3 * model.width + 2 * kGridFieldOutputs + 12 + model.inputs;
+  return rows * kTileColumns + (model.network_size() + 16) * kLanes<scalar> + 16 * 16;
+}
+
+/// The kernel of the model's number of features.
+template <class scalar>
+void forward(const GridFieldModel<scalar>& model, const scalar* x_world, std::int64_t first, std::int64_t last,
+             const GridFieldAnswers<scalar>& answers, scalar* workspace) {
+  switch (model.features) {
+    case 1: return forward_tile<scalar, 1>(model, x_world, first, last, answers, workspace);
+    case 2: return forward_tile<scalar, 2>(model, x_world, first, last, answers, workspace);
+    case 4: return forward_tile<scalar, 4>(model, x_world, first, last, answers, workspace);
+    case 8: return forward_tile<scalar, 8>(model, x_world, first, last, answers, workspace);
+  }
+}
+
+template <class scalar>
+void backward(const GridFieldModel<scalar>& model, const scalar* x_world, std::int64_t first, std::int64_t last,
+              const GridFieldGradients<scalar>& grads, const TableContributions<scalar>& table, scalar* network, scalar* workspace) {
+  switch (model.features) {
+    case 1: return backward_block<scalar, 1>(model, x_world, first, last, grads, table, network, workspace);
+    case 2: return backward_block<scalar, 2>(model, x_world, first, last, grads, table, network, workspace);
+    case 4: return backward_block<scalar, 4>(model, x_world, first, last, grads, table, network, workspace);
+    case 8: return backward_block<scalar, 8>(model, x_world, first, last, grads, table, network, workspace);
+  }
+}
+
+template <class scalar>
+constexpr GridFieldTileKernels<scalar> kKernels{workspace_size<scalar>, forward<scalar>, backward<scalar>};
+
+}  // namespace
+}  // namespace dreamfusion::ops::cpu

@@ -1,0 +1,28 @@
+#pragma once
+/// Gradients of a grid's table: many points add to few rows. Legend: N points, I = L·F.
+#include <cstdint>
+#include <vector>
+
+#include "grid_encode_kernel.h"
+
+namespace dreamfusion::ops::cpu {
+
+inline constexpr std::int64_t kMaxFeatures = 8;
+
+template <class scalar>
+struct ScatterPoints {
+  const scalar* x01;       // [N, 3]
+  const scalar* features;  // [N, I] ∂L/∂features
+  const scalar* direction = nullptr;  // [N, 3] and …
+  const scalar* reverse = nullptr;    // [N, I]: row += (∇weight·direction)·reverse as well; null: not
+  std::int64_t count;
+  std::int64_t inputs;
+};
+
+/// Adds all points, in their order, to grad_table [T, F]. Each thread owns a set of rows: no races, no buffers to reduce, and the
+/// same bits for any number of threads.
+template <class scalar>
+void add_to_table(const std::vector<kernel::GridLevel>& levels, std::int64_t features, const ScatterPoints<scalar>& points,
+                  scalar* grad_table);
+
+}  // namespace dreamfusion::ops::cpu
