@@ -93,16 +93,11 @@ at::Tensor shade(const at::Tensor& albedo, const at::Tensor& normal, const at::T
   if (lighting.mode == ShadingMode::kAlbedo) return albedo.clamp_max(1.0);
 
   check_float(normal, "normal", {count, 3});
-  const auto row = [&](const Vec3& v) { return at::tensor(at::ArrayRef<double>(v.data(), 3), x_world.options()); };
-  at::Tensor irradiance = row(lighting.ambient);  // [3], then [N, 3]
-  for (const Light& light : lighting.lights) {
-    const at::Tensor to_light = light.directional ? row(light.place).unsqueeze(0) : row(light.place) - x_world;
-    const at::Tensor direction = to_light / to_light.norm(2, {-1}, true).clamp_min(1e-9);
-    irradiance = irradiance + (normal * direction).sum(-1, true).clamp_min(0.0) * row(light.color);
-  }
-  if (lighting.environment.defined()) irradiance = irradiance + environment_light(lighting.environment, normal);
-  if (lighting.mode == ShadingMode::kTextureless) return irradiance.clamp_max(1.0).expand({count, 3});
-  return (albedo * irradiance).clamp_max(1.0);
+  const at::Tensor reflects = lighting.mode == ShadingMode::kTextureless ? at::Tensor() : albedo;
+  if (!lighting.environment.defined()) return ops::shade_diffuse(reflects, normal, x_world, lighting.lights, lighting.ambient);
+  const at::Tensor irradiance = ops::reference::diffuse_irradiance(normal, x_world, lighting.lights, lighting.ambient) +
+                                environment_light(lighting.environment, normal);
+  return (reflects.defined() ? reflects * irradiance : irradiance).clamp_max(1.0);
 }
 
 }  // namespace dreamfusion

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "dreamfusion/core/profile.h"
 #include "dreamfusion/core/tensor_check.h"
 #include "dreamfusion/ops/composite.h"
 
@@ -65,28 +66,27 @@ RenderedView render_view(const Field& field, const Background& background, const
   check_float(rays.origins, "rays.origins", {kAny, 3});
   check_float(rays.directions, "rays.directions", {rays.origins.size(0), 3});
   RenderedView view;
-  RaySamples sampled = sampler.sample(rays, options.jitter);
+  RaySamples sampled = [&] {
+    const ScopedPart part(Part::kRays);
+    return sampler.sample(rays, options.jitter);
+  }();
   view.samples = std::move(sampled.packed);
   view.proposals = std::move(sampled.proposals);
   view.edges = sampled.edges;
   const ops::PackedSamples& samples = view.samples;
   const FieldSamples found = field.query(samples.x_world, request_for(options));
+  const at::Tensor color = shade(found.albedo, found.normal, samples.x_world, options.lighting);
+  const ops::Composite seen = ops::composite(found.sigma, samples.delta, samples.t, color, found.normal, samples.ray_offsets);
   view.sigma = found.sigma;
-  view.weights = ops::render_weights(view.sigma, samples.delta, samples.ray_offsets);
-
-  // One pass over the samples for everything that is summed along rays: colour, 1, t and the normal.
-  std::vector<at::Tensor> columns{shade(found.albedo, found.normal, samples.x_world, options.lighting),
-                                  at::ones_like(samples.t).unsqueeze(-1), samples.t.unsqueeze(-1)};
-  if (needs_normals(options)) {
-    columns.push_back(found.normal);
+  view.weights = seen.weights;
+  view.opacity = seen.opacity;
+  view.depth = seen.depth;
+  view.normal = seen.normal;
+  if (found.normal.defined()) {
     view.sample_normals = found.normal;
     view.sample_directions = rays.directions.index_select(0, samples.ray_index);
   }
-  const at::Tensor sums = ops::accumulate(view.weights, at::cat(columns, -1), samples.ray_offsets);
-  view.opacity = sums.select(1, 3);
-  view.depth = sums.select(1, 4);
-  if (needs_normals(options)) view.normal = sums.slice(1, 5, 8);
-  view.color = sums.slice(1, 0, 3) + (1.0 - view.opacity).unsqueeze(-1) * background.color(rays.directions);
+  view.color = seen.color + (1.0 - view.opacity).unsqueeze(-1) * background.color(rays.directions);
   return view;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "dreamfusion/core/rng.h"
 #include "testing/numeric_gradient.h"
@@ -13,6 +14,7 @@ namespace {
 
 using dreamfusion::testing::gradient_error;
 using dreamfusion::testing::max_difference;
+using dreamfusion::testing::probe_like;
 using dreamfusion::testing::second_gradient_error;
 
 at::Tensor random(const std::vector<std::int64_t>& shape, double low, double high, std::uint64_t seed = 1) {
@@ -140,6 +142,65 @@ TEST(Composite, RefusesOffsetsThatDoNotFit) {
   EXPECT_THROW(render_weights(sigma, delta, offsets({0, 4}).to(at::kInt)), c10::Error);
   EXPECT_THROW(render_weights(sigma, at::ones({3}), offsets({0, 4})), c10::Error);
   EXPECT_THROW(accumulate(sigma, at::ones({4, 3}, at::kDouble), offsets({0, 4})), c10::Error);
+}
+
+/// Leaves and constants of ten samples on the ragged rays.
+struct RaySamplesOfTen {
+  at::Tensor sigma = random({10}, 0, 6).set_requires_grad(true), color = random({10, 3}, 0, 1, 3).set_requires_grad(true),
+             normal = random({10, 3}, -1, 1, 4).set_requires_grad(true);
+  at::Tensor delta = random({10}, 0.1, 0.5, 2), t = random({10}, 1, 3, 5);
+};
+
+/// Everything that a composite says, as one list of numbers.
+at::Tensor flattened(const Composite& seen) {
+  std::vector<at::Tensor> parts{seen.weights, seen.color.reshape({-1}), seen.opacity, seen.depth};
+  if (seen.normal.defined()) parts.push_back(seen.normal.reshape({-1}));
+  return at::cat(parts);
+}
+
+TEST(Composite, KernelIsTheReferenceInFloatAndDouble) {
+  const RaySamplesOfTen s;
+  for (const at::Tensor& normal : {s.normal, at::Tensor()}) {
+    const auto run = [&](auto op, at::ScalarType type) {
+      const auto as = [&](const at::Tensor& t) { return t.defined() ? t.to(type) : t; };
+      const at::Tensor out = flattened(op(as(s.sigma), as(s.delta), as(s.t), as(s.color), as(normal), offsets(kRagged)));
+      std::vector<at::Tensor> leaves{s.sigma, s.color};
+      if (normal.defined()) leaves.push_back(normal);
+      auto grads = torch::autograd::grad({(out * probe_like(out)).sum()}, leaves);
+      for (at::Tensor& grad : grads) grad = grad.to(at::kDouble).reshape({-1});
+      return std::pair(out.detach().to(at::kDouble), at::cat(grads));
+    };
+    const auto expected = run(reference::composite, at::kDouble), exact = run(composite, at::kDouble), found = run(composite, at::kFloat);
+    EXPECT_LT(max_difference(exact.first, expected.first), 1e-13);
+    EXPECT_LT(max_difference(exact.second, expected.second), 1e-13);
+    EXPECT_LT(max_difference(found.first, expected.first), 2e-6);  // running products of six factors
+    EXPECT_LT(max_difference(found.second, expected.second), 5e-6);
+  }
+}
+
+TEST(Composite, GradientsMatchDifferencesTwice) {
+  const RaySamplesOfTen s;
+  const auto function = [&](const std::vector<at::Tensor>& in) {
+    return flattened(composite(in[0], s.delta, s.t, in[1], in[2], offsets(kRagged)));
+  };
+  EXPECT_LT(gradient_error(function, {s.sigma, s.color, s.normal}), 1e-7);
+  EXPECT_LT(second_gradient_error(function, {s.sigma, s.color, s.normal}), 1e-6);
+}
+
+TEST(Composite, OnlyOneOfTheAnswersMayBeUsed) {
+  const RaySamplesOfTen s;
+  const auto depth = [&](auto op) {
+    return torch::autograd::grad({op(s.sigma, s.delta, s.t, s.color, s.normal, offsets(kRagged)).depth.square().sum()}, {s.sigma})[0];
+  };
+  EXPECT_LT(max_difference(depth(composite), depth(reference::composite)), 1e-12);
+}
+
+TEST(Composite, LongOpaqueRaysStayFinite) {
+  constexpr std::int64_t kSamples = 4096;
+  const at::Tensor sigma = at::full({kSamples}, 1e4f).set_requires_grad(true), delta = at::full({kSamples}, 0.5f);
+  const Composite seen = composite(sigma, delta, at::ones({kSamples}), at::ones({kSamples, 3}), {}, offsets({0, kSamples}));
+  EXPECT_FLOAT_EQ(seen.opacity.item<float>(), 1.0f);
+  EXPECT_TRUE(torch::autograd::grad({seen.color.sum()}, {sigma})[0].isfinite().all().item<bool>());
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dreamfusion/config/render_config.h"
+#include "dreamfusion/ops/shade.h"
 #include "dreamfusion/render/camera.h"
 
 namespace dreamfusion {
@@ -17,12 +18,7 @@ enum class ShadingMode { kAlbedo, kLit, kTextureless };
 /// "albedo", "lit" or "textureless"; throws UserError (usage) otherwise.
 ShadingMode parse_shading_mode(std::string_view text);
 
-/// A source of diffuse light.
-struct Light {
-  std::array<double, 3> place{0, 0, 3};  ///< position, world units; of a directional light the direction towards it
-  std::array<double, 3> color{1, 1, 1};  ///< l_ρ of each channel
-  bool directional = false;
-};
+using Light = ops::DiffuseLight;
 
 /// All the light of a view.
 struct Lighting {

@@ -3,6 +3,8 @@
 /// Legend: N samples, R rays, C channels.
 #include <ATen/core/Tensor.h>
 
+#include "dreamfusion/ops/composite.h"
+
 namespace dreamfusion::ops::cpu {
 
 /// [N] weights.
@@ -24,5 +26,21 @@ struct AccumulateGradients {
 /// From grad [R, C].
 AccumulateGradients accumulate_backward(const at::Tensor& grad, const at::Tensor& weights, const at::Tensor& values,
                                         const at::Tensor& ray_offsets, AccumulateWanted wanted);
+
+/// What composite() takes, contiguous; `normal` may be undefined.
+struct CompositeInputs {
+  at::Tensor sigma, delta, t, color, normal, ray_offsets;
+};
+Composite composite_forward(const CompositeInputs& inputs);
+
+struct CompositeGradients {
+  at::Tensor sigma, color, normal;  ///< the latter two are undefined unless wanted
+};
+struct CompositeWanted {
+  bool color, normal;
+};
+/// @param weights  of the forward pass, @param grads  contiguous; undefined: zero
+CompositeGradients composite_backward(const Composite& grads, const CompositeInputs& inputs, const at::Tensor& weights,
+                                      CompositeWanted wanted);
 
 }  // namespace dreamfusion::ops::cpu

@@ -19,17 +19,6 @@ namespace {
 constexpr int kTilesPerBlock = 8;
 constexpr int kBlocksPerRound = 64;  // what the table gets from a round stays in the cache until it is added
 
-template <class scalar>
-const GridFieldTileKernels<scalar>& kernels();
-template <>
-const GridFieldTileKernels<float>& kernels() {
-  return grid_field_kernels(best_instruction_set()).in_float;
-}
-template <>
-const GridFieldTileKernels<double>& kernels() {
-  return grid_field_kernels(best_instruction_set()).in_double;
-}
-
 /// A model and the levels that it points to.
 template <class scalar>
 struct OwnedModel {
@@ -56,7 +45,7 @@ struct OwnedModel {
 /// Scratch of one thread. From LibTorch's allocator, which aligns to 64 bytes.
 template <class scalar>
 at::Tensor workspace_for(const GridFieldModel<scalar>& model, const at::Tensor& like) {
-  return at::empty({kernels<scalar>().workspace_size(model)}, like.options());
+  return at::empty({best_kernels<scalar>().grid_field.workspace_size(model)}, like.options());
 }
 
 template <class scalar>
@@ -102,7 +91,7 @@ void run_forward(const at::Tensor& x_world, const GridFieldModel<scalar>& model,
   at::parallel_for(0, (count + per_tile - 1) / per_tile, kTilesPerBlock, [&](std::int64_t begin, std::int64_t end) {
     const at::Tensor workspace = workspace_for(model, x_world);
     for (std::int64_t tile = begin; tile < end; ++tile) {
-      kernels<scalar>().forward(model, x, tile * per_tile, std::min((tile + 1) * per_tile, count), answers,
+      best_kernels<scalar>().grid_field.forward(model, x, tile * per_tile, std::min((tile + 1) * per_tile, count), answers,
                                 workspace.mutable_data_ptr<scalar>());
     }
   });
@@ -128,7 +117,7 @@ void run_backward(const GridFieldSamples& grads, const at::Tensor& x_world, cons
       const at::Tensor workspace = workspace_for(model, x_world);
       for (std::int64_t block = begin; block < end; ++block) {
         const std::int64_t first = start + block * per_block, last = std::min(first + per_block, stop);
-        kernels<scalar>().backward(model, x, first, last, incoming,
+        best_kernels<scalar>().grid_field.backward(model, x, first, last, incoming,
                                    round.at_row((first - start) * model.columns_per_sample(), model.inputs), sums + block * size,
                                    workspace.mutable_data_ptr<scalar>());
       }

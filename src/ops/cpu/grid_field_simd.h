@@ -387,7 +387,7 @@ void backward(const GridFieldModel<scalar>& model, const scalar* x_world, std::i
 }
 
 template <class scalar>
-constexpr GridFieldTileKernels<scalar> kKernels{workspace_size<scalar>, forward<scalar>, backward<scalar>};
+constexpr GridFieldTileKernels<scalar> kGridField{workspace_size<scalar>, forward<scalar>, backward<scalar>};
 
 }  // namespace
 }  // namespace dreamfusion::ops::cpu

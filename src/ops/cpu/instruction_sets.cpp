@@ -2,9 +2,9 @@
 
 namespace dreamfusion::ops::cpu {
 
-extern const GridFieldKernelSet kGridFieldBaseline;
+extern const KernelSet kKernelsBaseline;
 #if defined(__x86_64__)
-extern const GridFieldKernelSet kGridFieldAvx2, kGridFieldAvx512;
+extern const KernelSet kKernelsAvx2, kKernelsAvx512;
 #endif
 
 InstructionSet best_instruction_set() {
@@ -22,13 +22,22 @@ InstructionSet best_instruction_set() {
 #endif
 }
 
-const GridFieldKernelSet& grid_field_kernels(InstructionSet set) {
+const KernelSet& kernel_set(InstructionSet set) {
 #if defined(__x86_64__)
-  if (set == InstructionSet::kAvx512) return kGridFieldAvx512;
-  if (set == InstructionSet::kAvx2) return kGridFieldAvx2;
+  if (set == InstructionSet::kAvx512) return kKernelsAvx512;
+  if (set == InstructionSet::kAvx2) return kKernelsAvx2;
 #endif
   (void)set;
-  return kGridFieldBaseline;
+  return kKernelsBaseline;
+}
+
+template <>
+const Kernels<float>& best_kernels() {
+  return kernel_set(best_instruction_set()).in_float;
+}
+template <>
+const Kernels<double>& best_kernels() {
+  return kernel_set(best_instruction_set()).in_double;
 }
 
 }  // namespace dreamfusion::ops::cpu

@@ -9,11 +9,21 @@ enum class InstructionSet { kBaseline, kAvx2, kAvx512 };
 /// The widest that this processor has.
 InstructionSet best_instruction_set();
 
-struct GridFieldKernelSet {
-  GridFieldTileKernels<float> in_float;
-  GridFieldTileKernels<double> in_double;
+template <class scalar>
+struct Kernels {
+  GridFieldTileKernels<scalar> grid_field;
+  /// absorbed[n] = 1 − exp(−sigma·delta), at any alignment.
+  void (*absorption)(const scalar* sigma, const scalar* delta, std::int64_t count, scalar* absorbed);
+};
+struct KernelSet {
+  Kernels<float> in_float;
+  Kernels<double> in_double;
 };
 /// @param set  one that this processor has
-const GridFieldKernelSet& grid_field_kernels(InstructionSet set);
+const KernelSet& kernel_set(InstructionSet set);
+
+/// The best kernels of this processor for float or double.
+template <class scalar>
+const Kernels<scalar>& best_kernels();
 
 }  // namespace dreamfusion::ops::cpu

@@ -1,14 +1,15 @@
-/// The grid field's kernels for AVX2 and FMA.
+/// The kernels for AVX2 and FMA.
 #if defined(__x86_64__)
 #define DREAMFUSION_VECTOR_BYTES 32
 #include "cpu/simd.h"
 
+#include "cpu/absorption_simd.h"
 #include "cpu/grid_field_simd.h"
 #include "cpu/instruction_sets.h"
 
 namespace dreamfusion::ops::cpu {
 
-extern const GridFieldKernelSet kGridFieldAvx2 = {kKernels<float>, kKernels<double>};
+extern const KernelSet kKernelsAvx2 = {{kGridField<float>, absorption<float>}, {kGridField<double>, absorption<double>}};
 
 }  // namespace dreamfusion::ops::cpu
 #endif

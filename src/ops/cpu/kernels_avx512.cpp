@@ -1,14 +1,15 @@
-/// The grid field's kernels for AVX-512.
+/// The kernels for AVX-512.
 #if defined(__x86_64__)
 #define DREAMFUSION_VECTOR_BYTES 64
 #include "cpu/simd.h"
 
+#include "cpu/absorption_simd.h"
 #include "cpu/grid_field_simd.h"
 #include "cpu/instruction_sets.h"
 
 namespace dreamfusion::ops::cpu {
 
-extern const GridFieldKernelSet kGridFieldAvx512 = {kKernels<float>, kKernels<double>};
+extern const KernelSet kKernelsAvx512 = {{kGridField<float>, absorption<float>}, {kGridField<double>, absorption<double>}};
 
 }  // namespace dreamfusion::ops::cpu
 #endif
