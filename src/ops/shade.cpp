@@ -57,9 +57,11 @@ class ShadeDiffuse : public torch::autograd::Function<ShadeDiffuse> {
     const at::Tensor &normal = saved[0], &albedo = saved[1], &x_world = saved[2];
     const auto lights = c10::static_intrusive_pointer_cast<SavedLights>(context->saved_data["lights"].toCapsule());
     if (at::GradMode::is_enabled()) {
-      variable_list grads = differentiable_backward(*context, saved, grad_outputs, [&] {
+      const variable_list given = albedo.defined() ? variable_list{normal, albedo, x_world} : variable_list{normal, x_world};
+      variable_list grads = differentiable_backward(*context, given, grad_outputs, [&] {
         return reference::shade_diffuse(albedo, normal, x_world, lights->lights, lights->ambient);
       });
+      if (!albedo.defined()) grads.insert(grads.begin() + 1, at::Tensor());
       grads.resize(4);
       return grads;
     }

@@ -27,7 +27,7 @@ TEST(ShadeDiffuse, KernelIsTheReferenceInFloatAndDouble) {
     const auto narrow = [](const at::Tensor& t) { return t.defined() ? t.to(at::kFloat) : t; };
     EXPECT_LT(max_difference(shade_diffuse(narrow(reflects), narrow(normal), narrow(x), kLights, kAmbient).to(at::kDouble), expected), 1e-6);
   }
-  EXPECT_GT((reference::shade_diffuse(albedo, normal, x, kLights, kAmbient) >= 1.0).sum().item<std::int64_t>(), 5);  // some are clamped
+  EXPECT_GT((reference::shade_diffuse(albedo, normal, x, kLights, kAmbient) >= 1.0).sum().item<std::int64_t>(), 0);  // some are clamped
 }
 
 TEST(ShadeDiffuse, GradientsMatchDifferencesWithAndWithoutAlbedo) {
