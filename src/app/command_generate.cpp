@@ -65,25 +65,8 @@ cxxopts::Options generate_options() {
   return options;
 }
 
-/// A preset's bare name ("base.json") is looked up where the program's own configs are.
-fs::path find_config(const std::string& name) {
-  std::error_code ignored;
-  const fs::path path(name);
-  if (fs::exists(path, ignored) || path.has_parent_path()) return path;
-  const fs::path shipped = find_resource(fs::path("configs") / path);
-  return shipped.empty() ? path : shipped;
-}
-
 std::vector<std::string> overrides_of(const cxxopts::ParseResult& parsed) {
-  std::vector<std::string> overrides;
-  if (parsed.count("overrides") > 0) {
-    for (const std::string& text : parsed["overrides"].as<std::vector<std::string>>()) {
-      if (text.find('=') == std::string::npos) {
-        usage_error("unexpected argument", text, "the sentence goes behind --prompt, in quotes; options are key=value");
-      }
-      overrides.push_back(text);
-    }
-  }
+  std::vector<std::string> overrides = key_value_arguments(parsed);
   constexpr std::pair<const char*, const char*> shorthands[] = {{"seed", "seed"}, {"iters", "iterations"}};
   for (const auto& [option, key] : shorthands) {
     if (parsed.count(option) > 0) overrides.push_back(std::string(key) + "=" + parsed[option].as<std::string>());
@@ -172,22 +155,10 @@ void report_memory(const DiffusionPrior& prior) {
            (memory.vae > 0 ? " and its VAE " + bytes_text(memory.vae) : "") + " of weights");
 }
 
-c10::Device prior_device(const Config& config) {
-  if (config.guidance.prior_device == "auto") return parse_device(config.device);
-  try {
-    return parse_device(config.guidance.prior_device);
-  } catch (const UserError& error) {
-    Fault fault = error.fault();
-    fault.where = "guidance.prior_device";
-    if (const auto at = fault.fix.find("--device"); at != std::string::npos) fault.fix.replace(at, 8, "--prior-device");
-    throw UserError(fault);
-  }
-}
-
 ExitCode run_job(const Job& job, const Arguments& arguments) {
   const Config& config = job.config;
   set_cpu_threads(static_cast<int>(config.threads));
-  PriorOptions prior_options(prior_device(config));
+  PriorOptions options = prior_options(config);
   const PriorPack pack = PriorPack::open(find_prior(config.prior));
   check_prior_fits(config, pack.manifest());
   if (pack.manifest().latent) find_vae(config.guidance.vae, pack);  // its faults must come before --force removes anything
@@ -196,16 +167,11 @@ ExitCode run_job(const Job& job, const Arguments& arguments) {
   folder.write_start(config, {"dreamfusion " + shell_quoted(arguments), pack.manifest().name, pack.hash()});
   bool started = false;
   try {
-    prior_options.backend = config.guidance.prior_backend;
-    prior_options.dtype = config.guidance.prior_dtype;
-    prior_options.vae = config.guidance.vae;
-    prior_options.batch = config.guidance.prior_batch;
-    prior_options.embedding_cache = folder.embeddings();
-    const auto prior = load_prior(pack, prior_options);
+    options.embedding_cache = folder.embeddings();
+    const auto prior = load_prior(pack, options);
     Trainer trainer(config, *prior);
     started = true;
-    const TrainingRunOptions options{job.existing == ExistingRun::kResume, job.stop_at};
-    if (run_training(trainer, config, folder, options) == RunOutcome::kInterrupted) {
+    if (run_training(trainer, config, folder, {job.existing == ExistingRun::kResume, job.stop_at}) == RunOutcome::kInterrupted) {
       folder.write_status("interrupted");
       log_info("stopped after " + std::to_string(trainer.steps_done()) + " steps; go on with: dreamfusion --resume=" +
                folder.path().string());

@@ -10,6 +10,7 @@ ExitCode command_render(const Arguments& arguments);
 ExitCode command_export(const Arguments& arguments);
 ExitCode command_eval(const Arguments& arguments);
 ExitCode command_prior(const Arguments& arguments);
+ExitCode command_bench(const Arguments& arguments);
 ExitCode command_doctor(const Arguments& arguments);
 
 }  // namespace dreamfusion

@@ -7,6 +7,7 @@
 #include "dreamfusion/core/error.h"
 #include "dreamfusion/core/interrupt.h"
 #include "dreamfusion/core/log.h"
+#include "dreamfusion/core/resources.h"
 #include "dreamfusion/core/text.h"
 #include "dreamfusion/core/version.h"
 #include "dreamfusion/mesh/extract.h"
@@ -24,6 +25,50 @@ std::vector<std::string> common_overrides(const cxxopts::ParseResult& parsed) {
   if (parsed.count("device") > 0) overrides.push_back("device=" + parsed["device"].as<std::string>());
   if (parsed.count("threads") > 0) overrides.push_back("threads=" + std::to_string(parsed["threads"].as<int>()));
   return overrides;
+}
+
+fs::path find_config(const std::string& name) {
+  std::error_code ignored;
+  const fs::path path(name);
+  if (fs::exists(path, ignored) || path.has_parent_path()) return path;
+  const fs::path shipped = find_resource(fs::path("configs") / path);
+  return shipped.empty() ? path : shipped;
+}
+
+std::vector<std::string> key_value_arguments(const cxxopts::ParseResult& parsed) {
+  if (parsed.count("overrides") == 0) return {};
+  const auto texts = parsed["overrides"].as<std::vector<std::string>>();
+  for (const std::string& text : texts) {
+    if (text.find('=') == std::string::npos) {
+      usage_error("unexpected argument", text, "the sentence goes behind --prompt, in quotes; options are key=value");
+    }
+  }
+  return texts;
+}
+
+namespace {
+
+c10::Device prior_device(const Config& config) {
+  if (config.guidance.prior_device == "auto") return parse_device(config.device);
+  try {
+    return parse_device(config.guidance.prior_device);
+  } catch (const UserError& error) {
+    Fault fault = error.fault();
+    fault.where = "guidance.prior_device";
+    if (const auto at = fault.fix.find("--device"); at != std::string::npos) fault.fix.replace(at, 8, "--prior-device");
+    throw UserError(fault);
+  }
+}
+
+}  // namespace
+
+PriorOptions prior_options(const Config& config) {
+  PriorOptions options(prior_device(config));
+  options.backend = config.guidance.prior_backend;
+  options.dtype = config.guidance.prior_dtype;
+  options.vae = config.guidance.vae;
+  options.batch = config.guidance.prior_batch;
+  return options;
 }
 
 FinishedRun open_run(const fs::path& folder, const std::vector<std::string>& overrides) {

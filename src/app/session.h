@@ -28,6 +28,15 @@ FinishedRun open_run(const std::filesystem::path& folder, const std::vector<std:
 /// Config overrides ("device=…") from the options that every command has.
 std::vector<std::string> common_overrides(const cxxopts::ParseResult& parsed);
 
+/// A preset's bare name ("base.json") is looked up where the program's own configs are.
+std::filesystem::path find_config(const std::string& name);
+
+/// The positional "key=value" arguments; usage error for anything else.
+std::vector<std::string> key_value_arguments(const cxxopts::ParseResult& parsed);
+
+/// How the config wants its prior loaded. @throws UserError when the prior's device cannot be used
+PriorOptions prior_options(const Config& config);
+
 /// Throws UserError (kInterrupted) once Ctrl-C was pressed; called between frames and other pieces of work.
 void stop_if_interrupted(const std::string& what_is_safe);
 

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "dreamfusion/core/error.h"
+#include "dreamfusion/core/profile.h"
 #include "dreamfusion/core/rng.h"
 #include "dreamfusion/core/text.h"
 #include "dreamfusion/core/tensor_check.h"
@@ -68,6 +69,7 @@ DistillationGradient ScoreDistillation::gradient(const at::Tensor& x, const View
   check_float(x, "x", {count, kAny, kAny, kAny});
   check_shape(draw.t, "draw.t", {count});
   check_float(draw.noise, "draw.noise", {count, x.size(1), x.size(2), x.size(3)});
+  const ScopedPart part(Part::kPrior);
   const at::NoGradGuard no_grad;  // DreamFusion, Eq. 3: the network's Jacobian is left out
   const NoiseSchedule& schedule = prior_.schedule();
   const at::Tensor noise = draw.noise.to(x.options());

@@ -27,12 +27,6 @@ fs::path folder_of_step(const fs::path& folder, std::int64_t step) {
   return folder / name;
 }
 
-std::vector<char> pickle_state(const NamedTensors& state) {
-  c10::Dict<std::string, at::Tensor> entries;
-  for (const auto& [name, tensor] : state) entries.insert(name, tensor.detach().cpu().contiguous());
-  return torch::jit::pickle_save(c10::IValue(entries));
-}
-
 UserError damaged(const fs::path& where, const std::string& found) {
   return UserError({"the checkpoint is damaged", where.string(), found,
                     "remove this checkpoint's folder and --resume from an older one", ExitCode::kFailed});
@@ -66,6 +60,12 @@ json read_manifest(const fs::path& file) {
 }
 
 }  // namespace
+
+std::vector<char> pickle_state(const NamedTensors& state) {
+  c10::Dict<std::string, at::Tensor> entries;
+  for (const auto& [name, tensor] : state) entries.insert(name, tensor.detach().cpu().contiguous());
+  return torch::jit::pickle_save(c10::IValue(entries));
+}
 
 void save_checkpoint(const fs::path& folder, const Checkpoint& checkpoint, std::int64_t keep) {
   ensure_writable_folder(folder);

@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "dreamfusion/core/profile.h"
 #include "dreamfusion/render/ray_sampler.h"
 #include "dreamfusion/train/losses.h"
 
@@ -56,6 +57,7 @@ double distillation_factor(const LossConfig& config, const at::Tensor& x, std::i
 
 Regularisation regularise(const LossConfig& config, const std::vector<RenderedView>& views, const Field& field, std::int64_t step,
                           std::int64_t iterations) {
+  const ScopedPart part(Part::kLosses);
   const at::Tensor opacity = all_opacity(views);
   const double rays_of_a_view = static_cast<double>(opacity.size(0)) / static_cast<double>(views.size());
   const double per_ray = config.reduction == "sum" ? rays_of_a_view : 1.0;

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "dreamfusion/core/device.h"
+#include "dreamfusion/core/profile.h"
 #include "dreamfusion/core/rng.h"
 #include "dreamfusion/io/image.h"
 #include "dreamfusion/train/regularisation.h"
@@ -60,7 +61,10 @@ Trainer::Trainer(const Config& config, DiffusionPrior& prior)
 StepReport Trainer::step() {
   const auto seed = static_cast<std::uint64_t>(config_.seed);
   scene_.set_step(step_, config_.iterations);
-  if (step_ % config_.render.occupancy_refresh == 0) scene_.occupancy.update(*scene_.field, seed, step_);
+  if (step_ % config_.render.occupancy_refresh == 0) {
+    const ScopedPart part(Part::kOccupancy);
+    scene_.occupancy.update(*scene_.field, seed, step_);
+  }
 
   const Batch batch = render_batch();
   const DistillationDraw draw = distillation_.draw(batch.image.size(0), seed, step_, config_.iterations);
@@ -77,8 +81,11 @@ StepReport Trainer::step() {
   optimizer_->zero_grad();
   (distilled.to(device_) + regular.total).backward();
   watchdog_.check({step_ + 1, report.mean_opacity, gradient_norm(scene_.parameter_groups())});
-  optimizer_->step(learning_rate_factor(config_.optimizer, step_, config_.iterations));
-  average_.update();
+  {
+    const ScopedPart part(Part::kOptimizer);
+    optimizer_->step(learning_rate_factor(config_.optimizer, step_, config_.iterations));
+    average_.update();
+  }
   ++step_;
 
   if (config_.guidance.preview) guidance_ = {batch.image.detach(), sds.noisy, sds.denoised, (x - sds.gradient).detach()};
@@ -107,6 +114,7 @@ Trainer::Batch Trainer::render_batch() const {
 /// Usually what the prior's encoder makes of the render. In the warm-up the four channels are the normals (as a colour) and the
 /// opacity, at the latent's own size: cheap, and enough for a rough shape (stable-dreamfusion; Fantasia3D does the same with meshes).
 at::Tensor Trainer::in_prior_space(const Batch& batch, const DistillationDraw& draw) const {
+  const ScopedPart part(Part::kEncoder);
   if (!in_latent_warmup()) return prior_.encode_image(batch.image, draw.posterior_noise);
   std::vector<at::Tensor> images;
   for (const RenderedView& view : batch.views) {

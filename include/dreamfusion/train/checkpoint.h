@@ -16,6 +16,9 @@ struct Checkpoint {
   NamedTensors state;     ///< on the CPU
 };
 
+/// A dictionary of tensors as Python's torch.load(weights_only=True) reads it.
+std::vector<char> pickle_state(const NamedTensors& state);
+
 /// Writes `folder`/step_00000200 with state.pt (a dictionary that Python's torch.load reads too) and checkpoint.json (step, SHA-256)
 /// as a whole or not at all, then removes all but the `keep` newest.
 void save_checkpoint(const std::filesystem::path& folder, const Checkpoint& checkpoint, std::int64_t keep);
