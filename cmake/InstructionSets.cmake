@@ -8,4 +8,3 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set_source_files_properties(src/ops/cpu/kernels_avx512.cpp PROPERTIES COMPILE_OPTIONS
     "${_simd_options};-mavx512f;-mavx512dq;-mavx512vl;-mfma;-mprefer-vector-width=512")
 endif()
-set_source_files_properties(src/ops/cpu/table_scatter.cpp PROPERTIES COMPILE_OPTIONS "-O3")

@@ -73,7 +73,7 @@ at::Tensor grid_encode(const at::Tensor& x01, const at::Tensor& table, const Gri
   TORCH_CHECK(x01.options().type_equal(table.options()) && x01.device() == table.device(),
               "grid_encode: x01 is ", x01.toString(), " on ", x01.device(), ", table is ", table.toString(), " on ",
               table.device());
-  if (backend_of(x01) != Backend::kCpu || layout.features > cpu::kMaxFeatures) return reference::grid_encode(x01, table, layout);
+  if (backend_of(x01) != Backend::kCpu || !cpu::has_feature_kernel(layout.features)) return reference::grid_encode(x01, table, layout);
   return GridEncode::apply(x01, table, layout);
 }
 

@@ -8,6 +8,7 @@
 
 #include "cpu/grid_field_cpu.h"
 #include "cpu/grid_field_tile.h"
+#include "cpu/table_scatter.h"
 #include "dreamfusion/core/profile.h"
 #include "dreamfusion/core/tensor_check.h"
 #include "dreamfusion/ops/backend.h"
@@ -64,8 +65,7 @@ class GridField : public torch::autograd::Function<GridField> {
 
 bool has_grid_field_kernel(const at::Tensor& x_world, const GridFieldParameters& parameters, const GridLayout& layout) {
   if (backend_of(x_world) != Backend::kCpu) return false;
-  const std::int64_t features = layout.features;
-  return (features == 1 || features == 2 || features == 4 || features == 8) && layout.output_width() <= cpu::kMaxInputs &&
+  return cpu::has_feature_kernel(layout.features) && layout.output_width() <= cpu::kMaxInputs &&
          parameters.weight1.size(0) <= cpu::kMaxWidth && parameters.weight2.size(0) == cpu::kGridFieldOutputs && !x_world.requires_grad();
 }
 

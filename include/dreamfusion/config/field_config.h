@@ -17,7 +17,7 @@ struct HashFieldConfig {
   template <class V>
   void visit(V& v) {
     v.option("resolutions", resolutions, "vertices along an edge of each grid level", Interval{4, 1024});
-    v.option("features", features, "features a grid vertex", Interval{1, 8});
+    v.option("features", features, "features a grid vertex; 1, 2, 4 and 8 have fast kernels", Interval{1, 8});
     v.option("table_log2", table_log2, "levels with more than 2^this vertices are hashed into a table of that size (Instant-NGP)", Interval{8, 24});
     v.option("width", width, "width of the network's hidden layer", Interval{4, 256});
   }

@@ -16,7 +16,7 @@ struct Checkpoint {
   NamedTensors state;     ///< on the CPU
 };
 
-/// A dictionary of tensors as Python's torch.load(weights_only=True) reads it.
+/// A dictionary of tensors as Python's torch.load reads it.
 std::vector<char> pickle_state(const NamedTensors& state);
 
 /// Writes `folder`/step_00000200 with state.pt (a dictionary that Python's torch.load reads too) and checkpoint.json (step, SHA-256)

@@ -7,7 +7,6 @@
 #include <ATen/ops/zeros_like.h>
 
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "cpu/table_scatter.h"
@@ -29,10 +28,12 @@ constexpr std::int64_t kPointsPerTask = 512;
 /// Calls body(std::integral_constant<int, F>) so that the loop over features has a fixed length.
 template <class Body>
 void with_feature_count(std::int64_t features, const Body& body) {
-  const auto dispatch = [&]<int... F>(std::integer_sequence<int, F...>) {
-    (void)((features == F + 1 && (body(std::integral_constant<int, F + 1>{}), true)) || ...);
-  };
-  dispatch(std::make_integer_sequence<int, static_cast<int>(kMaxFeatures)>{});
+  switch (features) {
+    case 1: return body(std::integral_constant<int, 1>{});
+    case 2: return body(std::integral_constant<int, 2>{});
+    case 4: return body(std::integral_constant<int, 4>{});
+    case 8: return body(std::integral_constant<int, 8>{});
+  }
 }
 
 }  // namespace

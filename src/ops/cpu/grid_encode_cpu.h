@@ -1,6 +1,6 @@
 #pragma once
 /// Grid encoding on the CPU, float32 or float64, contiguous inputs. Results do not depend on the number of threads.
-/// Legend: N points, L levels, F ≤ kMaxFeatures features, T rows of the table.
+/// Legend: N points, L levels, F features (has_feature_kernel), T rows of the table.
 #include <ATen/core/Tensor.h>
 
 #include <vector>

@@ -160,6 +160,14 @@ class Tile {
   }
 };
 
+/// The first `lanes` values to every `stride`th place.
+template <class scalar, class V>
+DREAMFUSION_INLINE void put(const V& values, int lanes, int stride, scalar* to) {
+  alignas(64) scalar buffer[kLanes<scalar>];
+  store(buffer, values);
+  for (int i = 0; i < lanes; ++i) to[i * stride] = buffer[i];
+}
+
 template <class scalar, int F>
 void forward_tile(const GridFieldModel<scalar>& model, const scalar* x_world, std::int64_t first, std::int64_t last,
                   const GridFieldAnswers<scalar>& answers, scalar* workspace) {
@@ -170,22 +178,17 @@ void forward_tile(const GridFieldModel<scalar>& model, const scalar* x_world, st
   for (int c = 0; c < count; c += kLanes<scalar>) {
     const auto density = tile.density_at(c);
     const int lanes = count - c < kLanes<scalar> ? count - c : kLanes<scalar>;
-    const V sigma = density.sigma();
-    for (int i = 0; i < lanes; ++i) answers.sigma[first + c + i] = sigma[i];
-    if (answers.albedo != nullptr) {
-      for (int k = 0; k < 3; ++k) {
-        const V color = kernel::sigmoid<scalar, V>(load(tile.raw_ + (k + 1) * kTileColumns + c));
-        for (int i = 0; i < lanes; ++i) answers.albedo[3 * (first + c + i) + k] = color[i];
-      }
+    put(density.sigma(), lanes, 1, answers.sigma + first + c);
+    for (int k = 0; k < 3 && answers.albedo != nullptr; ++k) {
+      const V color = kernel::sigmoid<scalar, V>(load(tile.raw_ + (k + 1) * kTileColumns + c));
+      put(color, lanes, 3, answers.albedo + 3 * (first + c) + k);
     }
     if (answers.normal != nullptr) {
       const Vector3<V> normal = kernel::normal_of<scalar, V>(tile.gradient_at(c, density));
-      for (int i = 0; i < lanes; ++i) {
-        scalar* to = answers.normal + 3 * (first + c + i);
-        to[0] = normal.x[i];
-        to[1] = normal.y[i];
-        to[2] = normal.z[i];
-      }
+      scalar* to = answers.normal + 3 * (first + c);
+      put(normal.x, lanes, 3, to);
+      put(normal.y, lanes, 3, to + 1);
+      put(normal.z, lanes, 3, to + 2);
     }
   }
 }
@@ -232,10 +235,15 @@ class BackwardPass {
 
   /// The sums of all tiles so far.
   void finish(scalar* network) const {
+    constexpr int kHalf = kLanes<scalar> / 2;  // two chains of additions: each waits for itself alone
     for (int i = 0; i < model_.network_size(); ++i) {
-      scalar sum = 0;
-      for (int lane = 0; lane < kLanes<scalar>; ++lane) sum += sums_[i * kLanes<scalar> + lane];
-      network[i] = sum;
+      const scalar* lanes = sums_ + i * kLanes<scalar>;
+      scalar low = 0, high = 0;
+      for (int lane = 0; lane < kHalf; ++lane) {
+        low += lanes[lane];
+        high += lanes[lane + kHalf];
+      }
+      network[i] = low + high;
     }
   }
 
@@ -244,12 +252,12 @@ class BackwardPass {
  private:
   /// Element [first + column + lane] of a gradient [N, stride]; zero behind the last sample and where there is none.
   static DREAMFUSION_INLINE V gather(const scalar* grad, std::int64_t first, int column, int count, int stride, int offset) {
-    V values{};
-    if (grad == nullptr) return values;
-    for (int i = 0; i < kLanes<scalar>; ++i) {
-      if (column + i < count) values[i] = grad[(first + column + i) * stride + offset];
-    }
-    return values;
+    if (grad == nullptr) return V{};
+    alignas(64) scalar values[kLanes<scalar>] = {};
+    const scalar* from = grad + (first + column) * stride + offset;
+    const int lanes = count - column < kLanes<scalar> ? count - column : kLanes<scalar>;
+    for (int i = 0; i < lanes; ++i) values[i] = from[i * stride];
+    return load(values);
   }
 
   /// From the answers to the raw outputs of the network.

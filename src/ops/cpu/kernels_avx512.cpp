@@ -6,10 +6,13 @@
 #include "cpu/absorption_simd.h"
 #include "cpu/grid_field_simd.h"
 #include "cpu/instruction_sets.h"
+#include "cpu/table_scatter_simd.h"
 
 namespace dreamfusion::ops::cpu {
 
-extern const KernelSet kKernelsAvx512 = {{kGridField<float>, absorption<float>}, {kGridField<double>, absorption<double>}};
+extern const KernelSet kKernelsAvx512 = {
+    {kGridField<float>, absorption<float>, scatter<float>},
+    {kGridField<double>, absorption<double>, scatter<double>}};
 
 }  // namespace dreamfusion::ops::cpu
 #endif

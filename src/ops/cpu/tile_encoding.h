@@ -83,19 +83,29 @@ DREAMFUSION_INLINE void put_column(const typename Row<scalar, F>::Type& values, 
   for (int f = 0; f < F; ++f) features[f * kTileColumns + column] = values[f];
 }
 
-/// features [F, columns] of one level.
+/// features [F, columns] of one level. Interpolated along z and y on the two rows along x at once: in a dense level they stand
+/// side by side.
 template <class scalar, int F>
 void encode_level(const TileCells<scalar>& cells, int columns, const kernel::GridLevel& level, const scalar* table, scalar* features) {
   using Features = typename Row<scalar, F>::Type;
+  using Pair = typename Row<scalar, 2 * F>::Type;
   for (int column = 0; column < columns; ++column) {
     const ColumnCorners<scalar> corners = corners_of<scalar, F>(cells, column, level, table);
     const auto& w = corners.weight;
-    Features along_x[4];  // interpolate along x, then y, then z: 7 steps where 8 products of three weights would be more
+    Pair across[4];
 #pragma GCC unroll 4
-    for (int pair = 0; pair < 4; ++pair)
-      along_x[pair] = w[0][0] * load_row<scalar, F>(corners.rows[2 * pair]) + w[0][1] * load_row<scalar, F>(corners.rows[2 * pair + 1]);
-    const Features lower = w[1][0] * along_x[0] + w[1][1] * along_x[1], upper = w[1][0] * along_x[2] + w[1][1] * along_x[3];
-    put_column<scalar, F>(w[2][0] * lower + w[2][1] * upper, column, features);
+    for (int pair = 0; pair < 4; ++pair) {
+      if (level.hashed) {
+        const Features both[2] = {load_row<scalar, F>(corners.rows[2 * pair]), load_row<scalar, F>(corners.rows[2 * pair + 1])};
+        __builtin_memcpy(&across[pair], both, sizeof(both));
+      } else {
+        across[pair] = load_row<scalar, 2 * F>(corners.rows[2 * pair]);
+      }
+    }
+    const Pair sum = w[2][0] * (w[1][0] * across[0] + w[1][1] * across[1]) + w[2][1] * (w[1][0] * across[2] + w[1][1] * across[3]);
+    Features halves[2];
+    __builtin_memcpy(halves, &sum, sizeof(sum));
+    put_column<scalar, F>(w[0][0] * halves[0] + w[0][1] * halves[1], column, features);
   }
 }
 
