@@ -15,7 +15,19 @@ if(NOT DREAMFUSION_CUDA STREQUAL "OFF")
   endif()
 endif()
 if(DREAMFUSION_WITH_CUDA)
-  message(STATUS "CUDA kernels: yes (${CMAKE_CUDA_COMPILER})")
+  # Machine code for A100, H100/H200, B200 and RTX 50; what is newer compiles the PTX of the last when the program starts.
+  if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 100-real 120-real 120-virtual CACHE STRING "GPUs that kernels are compiled for")
+  endif()
+  # Static: the program starts on machines that have neither a driver nor CUDA's libraries.
+  set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
+  enable_language(CUDA)
+  set(CMAKE_CUDA_STANDARD 17)
+  set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+  set(CMAKE_CUDA_FLAGS_RELEASE "-O2 -DNDEBUG")
+  # The architectures of a file one after the other: files already run side by side, and four assemblers at once want the memory
+  # of a small machine.
+  message(STATUS "CUDA kernels: yes (${CMAKE_CUDA_COMPILER}, ${CMAKE_CUDA_ARCHITECTURES})")
 else()
   message(STATUS "CUDA kernels: no (DREAMFUSION_CUDA=${DREAMFUSION_CUDA}, compiler ${CMAKE_CUDA_COMPILER})")
 endif()

@@ -1,7 +1,7 @@
 # dreamfusion_module(<name> DEPENDS <lower modules…> LIBRARIES <external targets…>)
 #
-# One static library per module from src/<name>/**.cpp; public headers in include/dreamfusion/<name>. A dependency that is
-# not declared before its user is refused, so the graph cannot have a cycle.
+# One static library per module from src/<name>/**.cpp (and cuda/*.cu where nvcc is); public headers in include/dreamfusion/<name>.
+# A dependency that is not declared before its user is refused, so the graph cannot have a cycle.
 set(DREAMFUSION_MODULES "" CACHE INTERNAL "modules in order")
 
 function(dreamfusion_module name)
@@ -15,6 +15,12 @@ function(dreamfusion_module name)
 
   set(target dreamfusion_${name})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
+  file(GLOB kernels CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/cuda/*.cu)
+  if(DREAMFUSION_WITH_CUDA)
+    list(APPEND sources ${kernels})
+  else()  # without kernels nothing calls what starts them
+    list(FILTER sources EXCLUDE REGEX "/src/${name}/cuda/")
+  endif()
   file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/include/dreamfusion/${name}/*.h)
   if(sources)
     add_library(${target} STATIC ${sources} ${headers})

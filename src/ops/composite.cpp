@@ -8,6 +8,8 @@
 #include <string>
 
 #include "cpu/composite_cpu.h"
+#include "cuda/composite_cuda.h"
+#include "dispatch.h"
 #include "double_backward.h"
 #include "dreamfusion/core/profile.h"
 #include "dreamfusion/core/tensor_check.h"
@@ -45,7 +47,7 @@ class RenderWeights : public torch::autograd::Function<RenderWeights> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& sigma, const at::Tensor& delta,
                             const at::Tensor& ray_offsets) {
-    at::Tensor weights = cpu::render_weights_forward(sigma.contiguous(), delta.contiguous(), ray_offsets.contiguous());
+    at::Tensor weights = DREAMFUSION_KERNEL(sigma, render_weights_forward)(sigma.contiguous(), delta.contiguous(), ray_offsets.contiguous());
     context->save_for_backward({sigma, delta, ray_offsets, weights});
     return weights;
   }
@@ -60,7 +62,7 @@ class RenderWeights : public torch::autograd::Function<RenderWeights> {
       grads.resize(3);
       return grads;
     }
-    return {cpu::render_weights_backward(grad_outputs[0].contiguous(), sigma.contiguous(), delta.contiguous(),
+    return {DREAMFUSION_KERNEL(sigma, render_weights_backward)(grad_outputs[0].contiguous(), sigma.contiguous(), delta.contiguous(),
                                          ray_offsets.contiguous(), weights),
             at::Tensor(), at::Tensor()};
   }
@@ -71,7 +73,7 @@ class Accumulate : public torch::autograd::Function<Accumulate> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& weights, const at::Tensor& values,
                             const at::Tensor& ray_offsets) {
     context->save_for_backward({weights, values, ray_offsets});
-    return cpu::accumulate_forward(weights.contiguous(), values.contiguous(), ray_offsets.contiguous());
+    return DREAMFUSION_KERNEL(weights, accumulate_forward)(weights.contiguous(), values.contiguous(), ray_offsets.contiguous());
   }
 
   static variable_list backward(AutogradContext* context, variable_list grad_outputs) {
@@ -84,7 +86,7 @@ class Accumulate : public torch::autograd::Function<Accumulate> {
       grads.resize(3);
       return grads;
     }
-    const auto grads = cpu::accumulate_backward(grad_outputs[0].contiguous(), weights.contiguous(), values.contiguous(),
+    const auto grads = DREAMFUSION_KERNEL(weights, accumulate_backward)(grad_outputs[0].contiguous(), weights.contiguous(), values.contiguous(),
                                                 ray_offsets.contiguous(),
                                                 {context->needs_input_grad(0), context->needs_input_grad(1)});
     return {grads.weights, grads.values, at::Tensor()};
@@ -105,7 +107,7 @@ class CompositeRays : public torch::autograd::Function<CompositeRays> {
     const at::Tensor normal = given_normal.value_or(at::Tensor());
     const cpu::CompositeInputs in{sigma.contiguous(), delta.contiguous(), t.contiguous(), color.contiguous(), contiguous(normal),
                                   ray_offsets.contiguous()};
-    const Composite out = cpu::composite_forward(in);
+    const Composite out = DREAMFUSION_KERNEL(sigma, composite_forward)(in);
     context->save_for_backward({sigma, color, normal, delta, t, ray_offsets, out.weights});
     context->set_materialize_grads(false);
     variable_list outputs{out.weights, out.color, out.opacity, out.depth};
@@ -129,7 +131,7 @@ class CompositeRays : public torch::autograd::Function<CompositeRays> {
     const Composite incoming{contiguous(grad_outputs[0]), contiguous(grad_outputs[1]), contiguous(grad_outputs[2]),
                              contiguous(grad_outputs[3]), contiguous(grad_outputs[4])};
     const auto found =
-        cpu::composite_backward(incoming, in, saved[6], {context->needs_input_grad(1), context->needs_input_grad(2)});
+        DREAMFUSION_KERNEL(sigma, composite_backward)(incoming, in, saved[6], {context->needs_input_grad(1), context->needs_input_grad(2)});
     grads[0] = found.sigma;
     grads[1] = found.color;
     grads[2] = found.normal;
@@ -168,7 +170,7 @@ at::Tensor render_weights(const at::Tensor& sigma, const at::Tensor& delta, cons
   check_offsets(ray_offsets, sigma.size(0), "render_weights");
   // Interval lengths come from the ray march, which has no gradient.
   const at::Tensor length = delta.detach();
-  if (backend_of(sigma) != Backend::kCpu) return reference::render_weights(sigma, length, ray_offsets);
+  if (backend_of(sigma) == Backend::kReference) return reference::render_weights(sigma, length, ray_offsets);
   return RenderWeights::apply(sigma, length, ray_offsets);
 }
 
@@ -177,7 +179,7 @@ at::Tensor accumulate(const at::Tensor& weights, const at::Tensor& values, const
   check_float(values, "accumulate.values", {weights.size(0), kAny});
   check_alike(weights, values, "accumulate: weights, values");
   check_offsets(ray_offsets, weights.size(0), "accumulate");
-  if (backend_of(weights) != Backend::kCpu) return reference::accumulate(weights, values, ray_offsets);
+  if (backend_of(weights) == Backend::kReference) return reference::accumulate(weights, values, ray_offsets);
   return Accumulate::apply(weights, values, ray_offsets);
 }
 
@@ -197,7 +199,7 @@ Composite composite(const at::Tensor& sigma, const at::Tensor& delta, const at::
   check_offsets(ray_offsets, sigma.size(0), "composite");
   const ScopedPart part(Part::kComposite);
   const at::Tensor length = delta.detach(), distance = t.detach();
-  if (backend_of(sigma) != Backend::kCpu) return reference::composite(sigma, length, distance, color, normal, ray_offsets);
+  if (backend_of(sigma) == Backend::kReference) return reference::composite(sigma, length, distance, color, normal, ray_offsets);
   const variable_list found = CompositeRays::apply(sigma, color, optional(normal), length, distance, ray_offsets);
   return {found[0], found[1], found[2], found[3], normal.defined() ? found[4] : at::Tensor()};
 }

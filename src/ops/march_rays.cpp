@@ -3,6 +3,8 @@
 #include <ATen/core/grad_mode.h>
 
 #include "cpu/march_rays_cpu.h"
+#include "cuda/march_rays_cuda.h"
+#include "dispatch.h"
 #include "dreamfusion/core/tensor_check.h"
 #include "dreamfusion/ops/backend.h"
 
@@ -44,8 +46,8 @@ PackedSamples march_rays(const at::Tensor& origins, const at::Tensor& directions
   TORCH_CHECK(options.samples_per_ray > 0 && options.radius > 0, "march_rays: expected samples_per_ray and radius > 0, got ",
               options.samples_per_ray, " and ", options.radius);
   const at::NoGradGuard no_grad;
-  if (backend_of(origins) != Backend::kCpu) return reference::march_rays(origins, directions, jitter, occupancy, options);
-  return cpu::march_rays(origins.contiguous(), directions.contiguous(), jitter.defined() ? jitter.contiguous() : jitter,
+  if (backend_of(origins) == Backend::kReference) return reference::march_rays(origins, directions, jitter, occupancy, options);
+  return DREAMFUSION_KERNEL(origins, march_rays)(origins.contiguous(), directions.contiguous(), jitter.defined() ? jitter.contiguous() : jitter,
                          occupancy.defined() ? occupancy.contiguous() : occupancy, options);
 }
 

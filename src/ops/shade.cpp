@@ -7,6 +7,8 @@
 #include <optional>
 
 #include "cpu/shade_cpu.h"
+#include "cuda/shade_cuda.h"
+#include "dispatch.h"
 #include "double_backward.h"
 #include "dreamfusion/core/profile.h"
 #include "dreamfusion/core/tensor_check.h"
@@ -48,7 +50,7 @@ class ShadeDiffuse : public torch::autograd::Function<ShadeDiffuse> {
     const at::Tensor albedo = given_albedo.has_value() ? given_albedo->contiguous() : at::Tensor();
     context->save_for_backward({normal, given_albedo.value_or(at::Tensor()), x_world});
     context->saved_data["lights"] = c10::IValue::make_capsule(lights);
-    return cpu::shade_forward(lights->kernel, albedo, normal.contiguous(), x_world.contiguous());
+    return DREAMFUSION_KERNEL(normal, shade_forward)(lights->kernel, albedo, normal.contiguous(), x_world.contiguous());
   }
 
   static variable_list backward(AutogradContext* context, variable_list grad_outputs) {
@@ -65,7 +67,7 @@ class ShadeDiffuse : public torch::autograd::Function<ShadeDiffuse> {
       grads.resize(4);
       return grads;
     }
-    const auto grads = cpu::shade_backward(lights->kernel, grad_outputs[0].contiguous(), albedo.defined() ? albedo.contiguous() : albedo,
+    const auto grads = DREAMFUSION_KERNEL(normal, shade_backward)(lights->kernel, grad_outputs[0].contiguous(), albedo.defined() ? albedo.contiguous() : albedo,
                                            normal.contiguous(), x_world.contiguous(),
                                            {.albedo = albedo.defined() && context->needs_input_grad(1), .normal = context->needs_input_grad(0)});
     return {grads.normal, grads.albedo, at::Tensor(), at::Tensor()};
@@ -80,7 +82,7 @@ at::Tensor shade_diffuse(const at::Tensor& albedo, const at::Tensor& normal, con
   check_float(normal, "shade_diffuse.normal", {x_world.size(0), 3});
   if (albedo.defined()) check_float(albedo, "shade_diffuse.albedo", {x_world.size(0), 3});
   const ScopedPart part(Part::kShading);
-  if (backend_of(normal) != Backend::kCpu || lights.size() > kernel::kMaxLights || x_world.requires_grad())
+  if (backend_of(normal) == Backend::kReference || lights.size() > kernel::kMaxLights || x_world.requires_grad())
     return reference::shade_diffuse(albedo, normal, x_world, lights, ambient);
   return ShadeDiffuse::apply(normal, albedo.defined() ? std::optional(albedo) : std::nullopt, x_world, saved_lights(lights, ambient));
 }

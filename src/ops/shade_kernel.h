@@ -79,4 +79,20 @@ struct ShadeKernel {
   }
 };
 
+/// The lights as another type of numbers.
+template <class scalar>
+inline ShadeKernel<scalar> converted(const ShadeKernel<double>& shade) {
+  ShadeKernel<scalar> k{};
+  k.count = shade.count;
+  for (int axis = 0; axis < 3; ++axis) k.ambient[axis] = static_cast<scalar>(shade.ambient[axis]);
+  for (int i = 0; i < shade.count; ++i) {
+    k.lights[i].directional = shade.lights[i].directional;
+    for (int axis = 0; axis < 3; ++axis) {
+      k.lights[i].place[axis] = static_cast<scalar>(shade.lights[i].place[axis]);
+      k.lights[i].color[axis] = static_cast<scalar>(shade.lights[i].color[axis]);
+    }
+  }
+  return k;
+}
+
 }  // namespace dreamfusion::ops::kernel

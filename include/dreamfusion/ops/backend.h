@@ -7,7 +7,7 @@ namespace dreamfusion::ops {
 enum class Backend {
   kReference,  ///< plain ATen: the specification
   kCpu,        ///< own kernels
-  kCuda,       ///< own kernels; only where they are compiled in
+  kCuda,       ///< own kernels, of float32; only where they are compiled in
 };
 
 /// What an op runs on `tensor`: the device's kernels where there are any, else the reference.

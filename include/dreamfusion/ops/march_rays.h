@@ -13,7 +13,10 @@ struct MarchOptions {
   double near = 0.01;                 ///< nothing nearer to the camera than this, world units
 };
 
-/// Samples of all rays, one ray after the other, front to back.
+/// Samples of all rays, one ray after the other, front to back. On the CPU, N is how many there are. The kernels of a GPU do not make
+/// the host wait to learn that: there N = R·samples_per_ray is the room for them, how many there are stands in ray_offsets[R], and
+/// the rows behind them are zeros (ray 0, length 0). Those belong to no ray: render_weights and composite give them weight 0 and no
+/// gradient, and whoever sums over samples weighs them by that or by delta.
 struct PackedSamples {
   at::Tensor ray_offsets;  ///< [R + 1] int64
   at::Tensor ray_index;    ///< [N] int64, the ray of each sample

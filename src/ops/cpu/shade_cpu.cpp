@@ -9,21 +9,6 @@ namespace {
 
 constexpr std::int64_t kSamplesPerTask = 1024;
 
-template <class scalar>
-kernel::ShadeKernel<scalar> converted(const kernel::ShadeKernel<double>& shade) {
-  kernel::ShadeKernel<scalar> k{};
-  k.count = shade.count;
-  for (int axis = 0; axis < 3; ++axis) k.ambient[axis] = static_cast<scalar>(shade.ambient[axis]);
-  for (int i = 0; i < shade.count; ++i) {
-    k.lights[i].directional = shade.lights[i].directional;
-    for (int axis = 0; axis < 3; ++axis) {
-      k.lights[i].place[axis] = static_cast<scalar>(shade.lights[i].place[axis]);
-      k.lights[i].color[axis] = static_cast<scalar>(shade.lights[i].color[axis]);
-    }
-  }
-  return k;
-}
-
 /// The three values of sample i; null stays null.
 template <class scalar>
 scalar* row(scalar* values, std::int64_t i) {
@@ -40,7 +25,7 @@ const scalar* data_or_null(const at::Tensor& tensor) {
 at::Tensor shade_forward(const kernel::ShadeKernel<double>& shade, const at::Tensor& albedo, const at::Tensor& normal, const at::Tensor& x_world) {
   at::Tensor out = at::empty_like(normal);
   AT_DISPATCH_FLOATING_TYPES(normal.scalar_type(), "shade_forward", [&] {
-    const auto k = converted<scalar_t>(shade);
+    const auto k = kernel::converted<scalar_t>(shade);
     const auto *color = data_or_null<scalar_t>(albedo), *n = normal.const_data_ptr<scalar_t>(), *x = x_world.const_data_ptr<scalar_t>();
     auto* to = out.mutable_data_ptr<scalar_t>();
     at::parallel_for(0, normal.size(0), kSamplesPerTask, [&](std::int64_t begin, std::int64_t end) {
@@ -56,7 +41,7 @@ ShadeGradients shade_backward(const kernel::ShadeKernel<double>& shade, const at
   if (wanted.albedo && albedo.defined()) grads.albedo = at::empty_like(albedo);
   if (wanted.normal) grads.normal = at::empty_like(normal);
   AT_DISPATCH_FLOATING_TYPES(normal.scalar_type(), "shade_backward", [&] {
-    const auto k = converted<scalar_t>(shade);
+    const auto k = kernel::converted<scalar_t>(shade);
     const auto *g = grad.const_data_ptr<scalar_t>(), *color = data_or_null<scalar_t>(albedo), *n = normal.const_data_ptr<scalar_t>(),
                *x = x_world.const_data_ptr<scalar_t>();
     auto* to_albedo = grads.albedo.defined() ? grads.albedo.mutable_data_ptr<scalar_t>() : nullptr;

@@ -14,22 +14,23 @@ at::Tensor sample_rays(const at::Tensor& ray_offsets) {
 }  // namespace
 
 at::Tensor render_weights(const at::Tensor& sigma, const at::Tensor& delta, const at::Tensor& ray_offsets) {
-  const at::Tensor tau = sigma * delta.detach();
-  if (tau.numel() == 0) return tau;
   const at::Tensor counts = ray_offsets.slice(0, 1) - ray_offsets.slice(0, 0, -1);
   const at::Tensor ray = sample_rays(ray_offsets);
+  const at::Tensor tau = (sigma * delta.detach()).slice(0, 0, ray.size(0)), absent = at::zeros_like(sigma.detach()).slice(0, ray.size(0));
+  if (tau.numel() == 0) return sigma * 0.0;
   const at::Tensor place = at::arange(tau.size(0), ray.options()) - ray_offsets.index_select(0, ray);
   // A padded [R, S] matrix: a running sum over all samples together would lose a thin ray behind a dense one.
   const at::Tensor padded =
       at::zeros({counts.size(0), counts.max().item<std::int64_t>()}, tau.options()).index_put({ray, place}, tau);
   const at::Tensor behind = padded.cumsum(1);
   const at::Tensor depth = at::cat({at::zeros_like(behind.slice(1, 0, 1)), behind.slice(1, 0, -1)}, 1);
-  return at::exp(-depth.index({ray, place})) * -at::expm1(-tau);
+  return at::cat({at::exp(-depth.index({ray, place})) * -at::expm1(-tau), absent});
 }
 
 at::Tensor accumulate(const at::Tensor& weights, const at::Tensor& values, const at::Tensor& ray_offsets) {
+  const at::Tensor ray = sample_rays(ray_offsets);  // shorter than the values where march_rays left room
   return at::zeros({ray_offsets.size(0) - 1, values.size(1)}, values.options())
-      .index_add(0, sample_rays(ray_offsets), weights.unsqueeze(1) * values);
+      .index_add(0, ray, (weights.unsqueeze(1) * values).slice(0, 0, ray.size(0)));
 }
 
 Composite composite(const at::Tensor& sigma, const at::Tensor& delta, const at::Tensor& t, const at::Tensor& color,
