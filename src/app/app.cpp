@@ -10,6 +10,7 @@
 #include "dreamfusion/core/device.h"
 #include "dreamfusion/core/interrupt.h"
 #include "dreamfusion/core/log.h"
+#include "dreamfusion/core/memory.h"
 #include "dreamfusion/core/text.h"
 
 namespace dreamfusion {
@@ -53,12 +54,13 @@ int report(const std::string& message, ExitCode code) {
 int run_app(int argc, char** argv) {
   install_interrupt_handler();
   keep_freed_memory();
+  install_memory_counter();
   try {
     return static_cast<int>(dispatch(Arguments(argv + 1, argv + argc)));
   } catch (const UserError& fault) {
     return report(fault.what(), fault.exit_code());
   } catch (const c10::OutOfMemoryError& fault) {
-    return report(std::string("out of memory on the GPU: lower render.train_resolution or train.batch_size\n") +
+    return report(std::string("out of memory: lower render.train_resolution or train.batch_size, or raise --memory-budget\n") +
                       fault.what_without_backtrace(), ExitCode::kFailed);
   } catch (const c10::Error& fault) {
     return report(std::string("internal error in a tensor operation: ") + fault.what_without_backtrace(), ExitCode::kFailed);

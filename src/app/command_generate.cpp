@@ -56,6 +56,7 @@ cxxopts::Options generate_options() {
       "resume", "go on with an existing run (of this prompt and config, or --resume=RUN)",
       cxxopts::value<std::string>()->implicit_value(""), "RUN")(
       "force", "start over in a folder that holds a run")(
+      "memory-budget", "main memory that tensors may take [GB]; 0 = all there is", cxxopts::value<std::string>(), "GB")(
       "stop-at", "write a checkpoint and stop once this many steps are done", cxxopts::value<std::int64_t>(), "STEP")(
       "overrides", "key=value: any option of --help-config", cxxopts::value<std::vector<std::string>>(), "KEY=VALUE");
   options.add_options("Information")("help-config", "list every option of the configuration")(
@@ -67,7 +68,7 @@ cxxopts::Options generate_options() {
 
 std::vector<std::string> overrides_of(const cxxopts::ParseResult& parsed) {
   std::vector<std::string> overrides = key_value_arguments(parsed);
-  constexpr std::pair<const char*, const char*> shorthands[] = {{"seed", "seed"}, {"iters", "iterations"}};
+  constexpr std::pair<const char*, const char*> shorthands[] = {{"seed", "seed"}, {"iters", "iterations"}, {"memory-budget", "memory_budget_gb"}};
   for (const auto& [option, key] : shorthands) {
     if (parsed.count(option) > 0) overrides.push_back(std::string(key) + "=" + parsed[option].as<std::string>());
   }
@@ -87,7 +88,7 @@ std::vector<std::string> overrides_of(const cxxopts::ParseResult& parsed) {
 
 /// Which options may change between a run and its continuation without making it another run.
 bool may_change_on_resume(const std::string& key) {
-  for (const char* prefix : {"/iterations", "/device", "/threads", "/train/", "/turntable/", "/mesh/", "/prior",
+  for (const char* prefix : {"/iterations", "/device", "/threads", "/memory_budget_gb", "/train/", "/turntable/", "/mesh/", "/prior",
                              "/guidance/prior_", "/guidance/preview"}) {
     if (key.starts_with(prefix)) return true;
   }
@@ -150,14 +151,22 @@ Job plan_job(const cxxopts::ParseResult& parsed) {
 }
 
 void report_memory(const DiffusionPrior& prior) {
-  const PriorMemory memory = prior.memory();
-  log_info("memory: at most " + bytes_text(peak_resident_bytes()) + ", of which the prior's network " + bytes_text(memory.unet) +
-           (memory.vae > 0 ? " and its VAE " + bytes_text(memory.vae) : "") + " of weights");
+  const PriorMemory weights = prior.memory();
+  const TensorMemory tensors = tensor_memory();
+  std::string parts;
+  for (int i = 0; i < kParts; ++i) {
+    const std::size_t bytes = tensors.peak_of_part[static_cast<std::size_t>(i)];
+    if (bytes > 0) parts += (parts.empty() ? "" : ", ") + std::string(part_name(static_cast<Part>(i))) + " " + bytes_text(bytes);
+  }
+  log_info("memory: at most " + bytes_text(peak_resident_bytes()) + ", tensors " + bytes_text(tensors.peak) + " (during " + parts +
+           "), of which the prior's network " + bytes_text(weights.unet) + (weights.vae > 0 ? " and its VAE " + bytes_text(weights.vae) : "") +
+           " of weights");
 }
 
 ExitCode run_job(const Job& job, const Arguments& arguments) {
   const Config& config = job.config;
   set_cpu_threads(static_cast<int>(config.threads));
+  set_memory_budget(static_cast<std::size_t>(config.memory_budget_gb * 1e9));
   PriorOptions options = prior_options(config);
   const PriorPack pack = PriorPack::open(find_prior(config.prior));
   check_prior_fits(config, pack.manifest());

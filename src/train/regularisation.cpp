@@ -24,15 +24,31 @@ at::Tensor mean_over_views(const std::vector<RenderedView>& views, const std::fu
   return sum / static_cast<double>(views.size());
 }
 
-/// Normals that face away, by `config.reduction`; views without normals count as facing.
-at::Tensor orientation(const LossConfig& config, const std::vector<RenderedView>& views, const at::Tensor& opacity) {
-  at::Tensor sum = at::zeros({}, opacity.options().requires_grad(false));
+/// What all losses are reduced by.
+struct Reduction {
+  Reduction(const std::vector<RenderedView>& part, const WholeStep& whole)
+      : opacity(all_opacity(part)),
+        opacity_of_all(whole.opacity.defined() ? whole.opacity : opacity.detach()),
+        views(whole.opacity.defined() ? whole.views : static_cast<std::int64_t>(part.size())) {}
+
+  double rays() const { return static_cast<double>(opacity.size(0)); }
+  double share() const { return rays() / static_cast<double>(opacity_of_all.size(0)); }  ///< of the step's rays
+  double rays_of_a_view() const { return static_cast<double>(opacity_of_all.size(0)) / static_cast<double>(views); }
+
+  at::Tensor opacity;         // [R] of the part
+  at::Tensor opacity_of_all;  // of the step
+  std::int64_t views;         // of the step
+};
+
+/// Normals that face away, by `config.reduction`; views without normals count as facing. To be multiplied by the part's share.
+at::Tensor orientation(const LossConfig& config, const std::vector<RenderedView>& views, const Reduction& by) {
+  at::Tensor sum = at::zeros({}, by.opacity.options().requires_grad(false));
   for (const RenderedView& view : views) {
     if (view.sample_normals.defined()) sum = sum + orientation_sum(view.weights, view.sample_normals, view.sample_directions);
   }
-  if (config.reduction == "sum") return sum / static_cast<double>(views.size());
-  if (config.reduction == "threestudio") return sum / (opacity.detach() > 0).sum().clamp_min(1);
-  return sum / static_cast<double>(opacity.size(0));
+  if (config.reduction == "sum") return sum / (static_cast<double>(by.views) * by.share());
+  if (config.reduction == "threestudio") return sum / ((by.opacity_of_all > 0).sum().clamp_min(1) * by.share());
+  return sum / by.rays();
 }
 
 at::Tensor distortion(const RenderedView& view, double diameter) {
@@ -56,11 +72,11 @@ double distillation_factor(const LossConfig& config, const at::Tensor& x, std::i
 }
 
 Regularisation regularise(const LossConfig& config, const std::vector<RenderedView>& views, const Field& field, std::int64_t step,
-                          std::int64_t iterations) {
+                          std::int64_t iterations, const WholeStep& whole) {
   const ScopedPart part(Part::kLosses);
-  const at::Tensor opacity = all_opacity(views);
-  const double rays_of_a_view = static_cast<double>(opacity.size(0)) / static_cast<double>(views.size());
-  const double per_ray = config.reduction == "sum" ? rays_of_a_view : 1.0;
+  const Reduction by(views, whole);
+  const at::Tensor& opacity = by.opacity;
+  const double per_ray = config.reduction == "sum" ? by.rays_of_a_view() : 1.0, share = by.share();
   const bool proposed = !views.front().proposals.empty();
 
   Regularisation result{at::zeros({}, opacity.options().requires_grad(false)), {}};
@@ -68,10 +84,10 @@ Regularisation regularise(const LossConfig& config, const std::vector<RenderedVi
     const double weight = lambda.at(step, iterations);
     if (weight == 0.0 && !always) return;
     const at::Tensor value = loss();
-    result.losses[name] = value.item<double>();
-    if (weight != 0.0) result.total = result.total + weight * value;
+    result.losses[name] = share * value.item<double>();
+    if (weight != 0.0) result.total = result.total + (weight * share) * value;
   };
-  add("loss_orient", config.lambda_orient, true, [&] { return orientation(config, views, opacity); });
+  add("loss_orient", config.lambda_orient, true, [&] { return orientation(config, views, by); });
   add("loss_opacity", config.lambda_opacity, true, [&] { return per_ray * opacity_loss(opacity); });
   add("loss_entropy", config.lambda_entropy, true, [&] { return per_ray * entropy_loss(opacity); });
   add("loss_sparsity", config.lambda_sparsity, false, [&] { return opacity_loss(opacity); });

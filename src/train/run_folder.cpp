@@ -116,6 +116,12 @@ void RunFolder::write_status(const std::string& status) {
   run["status"] = status;
   run["ended"] = utc_now();
   run["peak_memory_bytes"] = peak_resident_bytes();
+  const TensorMemory tensors = tensor_memory();
+  run["peak_tensor_bytes"] = tensors.peak;
+  for (int i = 0; i < kParts; ++i) {
+    const std::size_t bytes = tensors.peak_of_part[static_cast<std::size_t>(i)];
+    if (bytes > 0) run["peak_tensor_bytes_during"][std::string(part_name(static_cast<Part>(i)))] = bytes;
+  }
   write_file_atomically(path_ / "run.json", run.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n");
 }
 

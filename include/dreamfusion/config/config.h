@@ -24,6 +24,7 @@ struct Config {
   std::string prior;
   std::string device = "auto";
   std::int64_t threads = 0;
+  double memory_budget_gb = 0.0;
   std::int64_t seed = 0;
   std::int64_t iterations = 700;
   FieldConfig field;
@@ -44,6 +45,7 @@ struct Config {
     v.option("prior", prior, "folder of the prior pack; empty = priors/starter-64 beside the program or in its checkout");
     v.option("device", device, "auto, cpu, cuda or cuda:N");
     v.option("threads", threads, "CPU threads; 0 = all cores", Interval{0, 1024});
+    v.option("memory_budget_gb", memory_budget_gb, "main memory that tensors may take [GB, 10⁹ bytes]: steps take less at once so that they fit (docs/memory.md); 0 = all there is", Interval{0, 1e6});
     v.option("seed", seed, "same seed, same machine, same result", Interval{0, 9007199254740991.0});
     v.option("iterations", iterations, "optimisation steps", Interval{1, 10000000});
     v.section("field", field, "the object's representation");

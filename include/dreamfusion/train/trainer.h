@@ -32,13 +32,21 @@ struct StepReport {
   std::string to_json() const;
 };
 
+class StepPlan;
+struct WholeStep;
+
 /// Sample cameras and lights → render → distil → regularise → backward → step.
 class Trainer {
  public:
+  /// With config.memory_budget_gb the plan of a step is what is expected to fit.
   /// @param prior must outlive the trainer
+  /// @throws UserError when even the least that a step can do with would not fit
   Trainer(const Config& config, DiffusionPrior& prior);
+  ~Trainer();
 
-  /// One optimisation step. @throws UserError (ExitCode::kDiverged) from the watchdog.
+  /// One optimisation step. Where memory runs out it is made again with less at once (StepPlan), and so are those after it; nothing
+  /// has changed until the gradients are complete.
+  /// @throws UserError (ExitCode::kDiverged) from the watchdog.
   StepReport step();
   std::int64_t steps_done() const { return step_; }
   bool finished() const { return step_ >= config_.iterations; }
@@ -64,11 +72,29 @@ class Trainer {
     std::vector<RenderedView> views;
     at::Tensor image;        // [B, 3, H, W] in [0, 1]
     std::int64_t resolution = 0;
+    double samples = 0;      // of all views
   };
-  Batch render_batch() const;
-  at::Tensor in_prior_space(const Batch& batch, const DistillationDraw& draw) const;
+  /// One of `count` parts of a view's rays.
+  struct RayPart {
+    std::int64_t index = 0, count = 1;
+    std::int64_t first(std::int64_t rays) const { return rays * index / count; }
+  };
+  StepReport gradients();
+  StepReport gradients_together();
+  StepReport gradients_in_sequence();
+  void backward_of_view(std::int64_t view, const at::Tensor& image, const at::Tensor& posterior_noise, const at::Tensor& gradient,
+                        const WholeStep& whole, StepReport& report);
+  bool make_do_with_less(const std::string& reason);
+
+  std::vector<std::int64_t> all_views() const;
+  Batch render_views(const std::vector<std::int64_t>& views, RayPart part) const;
+  Batch only_view(const Batch& batch, std::int64_t view) const;
+  at::Tensor in_prior_space(const Batch& batch, const at::Tensor& posterior_noise) const;
+  at::Tensor distilled(const at::Tensor& x, const at::Tensor& gradient, double factor) const;
+  void note_guidance(const Batch& batch, const at::Tensor& x, const DistillationGradient& sds);
+  StepReport report_of(const Batch& batch, const DistillationGradient& sds) const;
   bool in_latent_warmup() const { return step_ < config_.guidance.latent_warmup_steps; }
-  RenderedView render_training_view(const Camera& camera, std::int64_t view, std::int64_t resolution) const;
+  RenderedView render_training_view(const Camera& camera, std::int64_t view, std::int64_t resolution, RayPart part) const;
   std::unique_ptr<RaySampler> ray_sampler() const;
   double scheduled(const ScheduledValue& value) const { return value.at(step_, config_.iterations); }
 
@@ -82,6 +108,7 @@ class Trainer {
   ScoreDistillation distillation_;
   Watchdog watchdog_;
   std::int64_t step_ = 0;
+  std::unique_ptr<StepPlan> plan_;
   struct Guidance {
     at::Tensor image, noisy, denoised, target;  // of the last step, without history
   } guidance_;
