@@ -4,7 +4,11 @@
 #if defined(__CUDACC__)
 #define DREAMFUSION_HOST_DEVICE __host__ __device__
 #define DREAMFUSION_DEVICE __device__
+#if defined(__CUDA_ARCH__)
 #define DREAMFUSION_UNROLL _Pragma("unroll")
+#else
+#define DREAMFUSION_UNROLL
+#endif
 #elif defined(DREAMFUSION_VECTOR_BYTES)
 // A file for one instruction set (cpu/simd.h): no copy of a shared function may be left over with these instructions, the linker
 // could give it to everybody.
