@@ -20,3 +20,10 @@
 #define DREAMFUSION_DEVICE
 #define DREAMFUSION_UNROLL _Pragma("GCC unroll 8")
 #endif
+
+/// For loops whose length the device's compiler knows, but not always the host's (tests).
+#if defined(__CUDA_ARCH__)
+#define DREAMFUSION_UNROLL_ON_DEVICE _Pragma("unroll")
+#else
+#define DREAMFUSION_UNROLL_ON_DEVICE
+#endif

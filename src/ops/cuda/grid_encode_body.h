@@ -82,7 +82,7 @@ struct PointShare {
   }
 
  private:
-  DREAMFUSION_DEVICE static scalar larger(scalar a, scalar b) { return a >= b ? a : b; }  // NaN wins: no comparison with it holds
+  DREAMFUSION_DEVICE static scalar larger(scalar a, scalar b) { return a >= b || a != a ? a : b; }  // NaN wins
 };
 
 /// The bits of the largest bound of all points and levels: a warp for 32 points of a level.
@@ -130,7 +130,7 @@ DREAMFUSION_DEVICE void sum_of_peers(const Team& team, const Of<Team, std::uint3
   });
   while (team.ballot(flag) != 0) {
     team.each([&](int lane) { next[lane] = waiting[lane] != 0 ? lowest_bit(waiting[lane]) : lane; });
-    DREAMFUSION_UNROLL
+    DREAMFUSION_UNROLL_ON_DEVICE
     for (int f = 0; f < count; ++f) {
       const auto other = team.shuffle(sums[f], next);
       team.each([&](int lane) {
@@ -170,7 +170,7 @@ struct TableScatter {
       if (any[lane]) cell[lane] = cell_of(from.x01 + 3 * point, level);
     });
     if (team.ballot(any) == 0) return;  // behind the last sample, or behind a wall
-    DREAMFUSION_UNROLL
+    DREAMFUSION_UNROLL_ON_DEVICE
     for (int c = 0; c < kernel::kCorners; ++c) {
       Of<Team, std::uint32_t> row;
       Of<Team, typename Sink::Number> sums[F];

@@ -25,7 +25,8 @@ struct FieldContributions {
 
 template <class scalar, class Shape>
 struct FieldBackward {
-  static constexpr int kLanes = kFieldLanes, kResident = Shape::kResident, kUnits = 16, kStride = kLanes + 1;  // one more: lanes of a warp read a column of the stage
+  static constexpr int kLanes = kFieldLanes, kResident = Shape::kResidentBackward, kUnits = 16;
+  static constexpr int kStride = kLanes + 1;  // one more: lanes of a warp, each with a unit of its own, read 16 different banks
   struct Shared {
     alignas(16) scalar weights[Shape::kSharedWeights];
     scalar sigma[kLanes];
@@ -174,12 +175,14 @@ struct FieldBackward {
     });
     for (int first_unit = 0; first_unit < shape.width(); first_unit += kUnits) {
       team.each([&](int lane) {
-        for (int u = 0; u < kUnits && first_unit + u < shape.width(); ++u) stage_unit(shared, weights, first_unit + u, u, lane, state[lane], values);
+        for (int unit = first_unit; unit < first_unit + kUnits && unit < shape.width(); ++unit) {
+          stage_unit(shared, weights, unit, lane, state[lane], values);
+        }
       });
       for (int first_input = 0; first_input < shape.inputs(); first_input += Shape::kStagedInputs) {
         team.each([&](int lane) {
           const scalar* from = values ? state[lane].features : state[lane].to_features;
-          DREAMFUSION_UNROLL
+          DREAMFUSION_UNROLL_ON_DEVICE
           for (int i = 0; i < Shape::kStagedInputs; ++i) {
             if (first_input + i < shape.inputs()) shared.features[i * kStride + lane] = from[first_input + i];
           }
@@ -191,7 +194,7 @@ struct FieldBackward {
     }
   }
 
-  DREAMFUSION_DEVICE void stage_unit(Shared& shared, const Weights<scalar, Shape>& weights, int unit, int u, int lane, Backward& s,
+  DREAMFUSION_DEVICE void stage_unit(Shared& shared, const Weights<scalar, Shape>& weights, int unit, int lane, Backward& s,
                                      bool values) const {
     const scalar before = weights.hidden(unit, s.features);
     const bool on = before > scalar(0);
@@ -204,8 +207,8 @@ struct FieldBackward {
       grad = on ? weights.out(unit, 0) : scalar(0);
       hidden = on ? weights.hidden(unit, s.to_features) - weights.bias1[unit] : scalar(0);
     }
-    shared.hidden[u * kStride + lane] = hidden;
-    shared.grad[u * kStride + lane] = grad;
+    shared.hidden[unit % kUnits * kStride + lane] = hidden;
+    shared.grad[unit % kUnits * kStride + lane] = grad;
   }
 
   /// Which part of the weights is staged.
@@ -240,7 +243,7 @@ struct FieldBackward {
   DREAMFUSION_DEVICE static scalar product(const scalar* a, const scalar* b) {
     scalar sum = 0;
     for (int first = 0; first < kLanes; first += kAtOnce) {
-      DREAMFUSION_UNROLL
+      DREAMFUSION_UNROLL_ON_DEVICE
       for (int s = first; s < first + kAtOnce; ++s) sum += a[s] * b[s];
     }
     return sum;
@@ -250,7 +253,6 @@ struct FieldBackward {
     for (int s = 0; s < kLanes; ++s) sum += a[s];
     return sum;
   }
-
   /// The table's share of a column.
   DREAMFUSION_DEVICE void put_features(const Shape& shape, std::int64_t column, const Backward& s) const {
     if (column >= table.columns) return;
@@ -273,7 +275,9 @@ struct FieldBackward {
 
   DREAMFUSION_DEVICE void put_nothing(const Shape& shape, std::int64_t column) const {
     if (column >= table.columns) return;
-    for (int i = 0; i < shape.inputs(); ++i) table.features[(i / shape.features() * table.columns + column) * shape.features() + i % shape.features()] = 0;
+    for (int l = 0; l < shape.levels(); ++l) {
+      for (int f = 0; f < shape.features(); ++f) table.features[(l * table.columns + column) * shape.features() + f] = 0;
+    }
     for (int axis = 0; axis < 3; ++axis) table.x01[3 * column + axis] = 0;
     for (int axis = 0; axis < 3 && table.direction != nullptr; ++axis) table.direction[3 * column + axis] = 0;
   }

@@ -28,7 +28,8 @@ struct FieldModel {
 template <int F, int L, int W, NormalRule R>
 struct FixedShape {
   static constexpr bool kFixed = true;
-  static constexpr int kResident = R == NormalRule::kAnalytic ? 2 : 5;  // blocks of 128 lanes whose registers fit side by side
+  // Blocks of 128 lanes side by side on a multiprocessor: forward and backward.
+  static constexpr int kResident = R == NormalRule::kAnalytic ? 3 : 7, kResidentBackward = R == NormalRule::kAnalytic ? 3 : 5;
   static constexpr int kInputs = F * L, kStagedInputs = kInputs, kSharedWeights = W * (kInputs + 1) + kOutputs * (W + 1);
   template <class scalar>
   DREAMFUSION_DEVICE explicit FixedShape(const FieldModel<scalar>&) {}
@@ -41,7 +42,7 @@ struct FixedShape {
   /// Calls body(level, features of the level as a compile-time number).
   template <class Body>
   DREAMFUSION_DEVICE static void for_levels(const Body& body) {
-    DREAMFUSION_UNROLL
+    DREAMFUSION_UNROLL_ON_DEVICE
     for (int l = 0; l < L; ++l) body(l, Count<F>{});
   }
   template <int N>
@@ -53,7 +54,7 @@ struct FixedShape {
 /// Any size within the limits: columns and weights stay in (cached) memory. Slower, but the same field.
 struct AnyShape {
   static constexpr bool kFixed = false;
-  static constexpr int kResident = 5;
+  static constexpr int kResident = 7, kResidentBackward = 5;
   static constexpr int kInputs = kMaxInputs, kStagedInputs = 16, kSharedWeights = 1;
   int level_count, feature_count, width_;
   NormalRule rule_;
@@ -97,14 +98,14 @@ struct Weights {
   DREAMFUSION_DEVICE scalar hidden(int unit, const scalar* features) const {
     const scalar* row = weight1 + unit * shape.inputs();
     scalar sum = bias1[unit];
-    DREAMFUSION_UNROLL
+    DREAMFUSION_UNROLL_ON_DEVICE
     for (int i = 0; i < shape.inputs(); ++i) sum += row[i] * features[i];
     return sum;
   }
   /// to[I] += factor·weight1[unit].
   DREAMFUSION_DEVICE void add_row(int unit, scalar factor, scalar* to) const {
     const scalar* row = weight1 + unit * shape.inputs();
-    DREAMFUSION_UNROLL
+    DREAMFUSION_UNROLL_ON_DEVICE
     for (int i = 0; i < shape.inputs(); ++i) to[i] += factor * row[i];
   }
 };
@@ -186,7 +187,7 @@ DREAMFUSION_DEVICE void evaluate(const FieldModel<scalar>& model, const Weights<
   });
   for (int k = 0; k < kOutputs; ++k) column.raw[k] = weights.bias2[k];
   if (analytic) {
-    DREAMFUSION_UNROLL
+    DREAMFUSION_UNROLL_ON_DEVICE
     for (int i = 0; i < shape.inputs(); ++i) reverse[i] = 0;
   }
   for (int j = 0; j < shape.width(); ++j) {
