@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/render_bench.h"
+#include "bench/roofline.h"
 #include "bench/step_bench.h"
 #include "bench/sweep.h"
 #include "commands.h"
@@ -151,6 +152,7 @@ ExitCode command_bench(const Arguments& arguments) {
   const Scene scene = trainer.take_scene();
   const bench::RenderBench render(scene, config, resolution);
   report["render"] = bench_renderer(render, repeats, synchronise);
+  if (config.field.type == "hash") report["roofline"] = bench::roofline(render, config, repeats, synchronise);
   if (parsed.count("sweep") > 0) report["sweep"] = bench::sweep(scene, config, repeats, synchronise);
   report["peak_memory_mb"] = static_cast<double>(peak_resident_bytes()) / 1e6;
   std::printf("memory  at most %s\n", bytes_text(peak_resident_bytes()).c_str());

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "host_device.h"
+#include "occupancy_bits.h"
 
 namespace dreamfusion::ops::kernel {
 
@@ -19,7 +20,6 @@ template <class scalar>
 struct RaySample {
   scalar t;
   scalar x_world[3];
-  bool occupied;
 };
 
 template <class scalar>
@@ -27,13 +27,21 @@ struct MarchRaysKernel {
   const scalar* origins;     // [R, 3]
   const scalar* directions;  // [R, 3]
   const scalar* jitter;      // [R, jitter_stride] or null
-  const bool* occupancy;     // [cells, cells, cells] or null
+  const std::uint32_t* occupancy;  // bits of [cells, cells, cells] (occupancy_bits.h) or null
   std::int64_t jitter_stride;
-  std::int64_t cells;
   scalar radius;
   scalar near;
   scalar step;
   std::int64_t max_steps;
+  std::int64_t cells;
+  scalar cells_per_unit, half_cells;
+
+  /// After the radius.
+  void set_cells(std::int64_t count) {
+    cells = count;
+    half_cells = scalar(0.5) * static_cast<scalar>(count);
+    cells_per_unit = half_cells / radius;
+  }
 
   /// |o + t·d|² = radius² with |d| = 1: t = −o·d ± √((o·d)² − |o|² + radius²).
   DREAMFUSION_HOST_DEVICE RaySpan<scalar> span(std::int64_t ray) const {
@@ -58,13 +66,15 @@ struct MarchRaysKernel {
     for (int axis = 0; axis < 3; ++axis) {
       sample.x_world[axis] = origins[3 * ray + axis] + sample.t * directions[3 * ray + axis];
     }
-    sample.occupied = occupancy == nullptr || occupancy[(cell(sample.x_world[2]) * cells + cell(sample.x_world[1])) * cells +
-                                                        cell(sample.x_world[0])];
     return sample;
   }
 
+  DREAMFUSION_HOST_DEVICE bool occupied(const scalar* x_world) const {
+    return occupancy == nullptr || bit_of(occupancy, (cell(x_world[2]) * cells + cell(x_world[1])) * cells + cell(x_world[0]));
+  }
+
   DREAMFUSION_HOST_DEVICE std::int64_t cell(scalar coordinate) const {
-    const scalar position = (coordinate / radius + scalar(1)) * scalar(0.5) * static_cast<scalar>(cells);
+    const scalar position = coordinate * cells_per_unit + half_cells;
     if (!(position > scalar(0))) return 0;
     return position < static_cast<scalar>(cells) ? static_cast<std::int64_t>(position) : cells - 1;
   }

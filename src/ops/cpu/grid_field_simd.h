@@ -220,16 +220,17 @@ class BackwardPass {
 
   /// Hands on what the table gets from the tile; `row` is that of the tile's first column.
   void contribute(const TableContributions<scalar>& table, std::int64_t row, int samples) const {
-    const int inputs = model_.inputs;
-    for (int s = 0; s < samples; ++s) {
-      for (int stencil = 0; stencil < model_.columns_per_sample(); ++stencil, ++row) {
-        const int c = stencil * tile_.samples_ + s;
-        for (int axis = 0; axis < 3; ++axis) table.x01[3 * row + axis] = tile_.place_[axis * kTileColumns + c];
-        for (int i = 0; i < inputs; ++i) table.features[row * inputs + i] = grad_features_[i * kTileColumns + c];
-        if (!model_.analytic()) continue;
-        for (int axis = 0; axis < 3; ++axis) table.direction[3 * row + axis] = direction_[axis * kTileColumns + c];
-        for (int i = 0; i < inputs; ++i) table.reverse[row * inputs + i] = tile_.reverse_[i * kTileColumns + c];
-      }
+    const int inputs = model_.inputs, step = model_.columns_per_sample();
+    for (int stencil = 0; stencil < step; ++stencil) {
+      const int column = stencil * tile_.samples_;
+      const std::int64_t first = row + stencil;
+      transpose<3>(tile_.place_ + column, samples, table.x01 + 3 * first, 3 * step);
+      for (int i = 0; i < inputs; i += F)
+        transpose<F>(grad_features_ + i * kTileColumns + column, samples, table.features + first * inputs + i, step * inputs);
+      if (!model_.analytic()) continue;
+      transpose<3>(direction_ + column, samples, table.direction + 3 * first, 3 * step);
+      for (int i = 0; i < inputs; i += F)
+        transpose<F>(tile_.reverse_ + i * kTileColumns + column, samples, table.reverse + first * inputs + i, step * inputs);
     }
   }
 
@@ -250,6 +251,15 @@ class BackwardPass {
   std::int64_t used(const scalar* workspace) const { return tile_.arena_.used(workspace); }
 
  private:
+  /// to[s·stride + k] = rows[k][s]: the values of a sample side by side.
+  template <int K>
+  static DREAMFUSION_INLINE void transpose(const scalar* rows, int samples, scalar* to, std::int64_t stride) {
+    for (int s = 0; s < samples; ++s) {
+#pragma GCC unroll 8
+      for (int k = 0; k < K; ++k) to[s * stride + k] = rows[k * kTileColumns + s];
+    }
+  }
+
   /// Element [first + column + lane] of a gradient [N, stride]; zero behind the last sample and where there is none.
   static DREAMFUSION_INLINE V gather(const scalar* grad, std::int64_t first, int column, int count, int stride, int offset) {
     if (grad == nullptr) return V{};

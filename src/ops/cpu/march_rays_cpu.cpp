@@ -4,6 +4,10 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
+#include <bit>
+#include <vector>
+
 #include "march_rays_kernel.h"
 
 namespace dreamfusion::ops::cpu {
@@ -11,19 +15,26 @@ namespace {
 
 constexpr std::int64_t kRaysPerTask = 64;
 
+constexpr std::int64_t kBits = 64;
+
+/// The grid as bits: 4 KB for 32³ cells, which stay in the nearest cache.
+std::vector<std::uint32_t> packed(const at::Tensor& occupancy) {
+  const std::int64_t cells = occupancy.numel();
+  std::vector<std::uint32_t> bits(static_cast<std::size_t>((cells + 31) / 32));
+  const bool* occupied = occupancy.const_data_ptr<bool>();
+  for (std::size_t word = 0; word < bits.size(); ++word) bits[word] = packed_word(occupied, cells, static_cast<std::int64_t>(word));
+  return bits;
+}
+
 template <class scalar>
 kernel::MarchRaysKernel<scalar> make_kernel(const at::Tensor& origins, const at::Tensor& directions, const at::Tensor& jitter,
-                                            const at::Tensor& occupancy, const MarchOptions& options) {
+                                            const MarchOptions& options) {
   kernel::MarchRaysKernel<scalar> k{};
   k.origins = origins.const_data_ptr<scalar>();
   k.directions = directions.const_data_ptr<scalar>();
   if (jitter.defined()) {
     k.jitter = jitter.const_data_ptr<scalar>();
     k.jitter_stride = jitter.dim() == 2 ? jitter.size(1) : 1;
-  }
-  if (occupancy.defined()) {
-    k.occupancy = occupancy.const_data_ptr<bool>();
-    k.cells = occupancy.size(0);
   }
   k.radius = static_cast<scalar>(options.radius);
   k.near = static_cast<scalar>(options.near);
@@ -32,18 +43,36 @@ kernel::MarchRaysKernel<scalar> make_kernel(const at::Tensor& origins, const at:
   return k;
 }
 
+/// Which steps of each ray stay, found once.
+template <class scalar>
+struct KeptSteps {
+  KeptSteps(const kernel::MarchRaysKernel<scalar>& march, std::int64_t rays)
+      : words((march.max_steps + kBits - 1) / kBits), spans(static_cast<std::size_t>(rays)), bits(static_cast<std::size_t>(rays * words)) {}
+
+  std::int64_t words;  // of a ray
+  std::vector<kernel::RaySpan<scalar>> spans;
+  std::vector<std::uint64_t> bits;
+};
+
 /// [R + 1]: counts the samples that each ray keeps, then sums up.
 template <class scalar>
-at::Tensor count_samples(const kernel::MarchRaysKernel<scalar>& march, std::int64_t rays) {
+at::Tensor count_samples(const kernel::MarchRaysKernel<scalar>& march, std::int64_t rays, KeptSteps<scalar>& kept) {
   at::Tensor ray_offsets = at::empty({rays + 1}, at::kLong);
   auto* offsets = ray_offsets.mutable_data_ptr<std::int64_t>();
   offsets[0] = 0;
   at::parallel_for(0, rays, kRaysPerTask, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t ray = first; ray < last; ++ray) {
-      const auto span = march.span(ray);
-      std::int64_t kept = march.occupancy == nullptr ? span.steps : 0;
-      for (std::int64_t k = 0; march.occupancy != nullptr && k < span.steps; ++k) kept += march.sample(ray, span, k).occupied;
-      offsets[ray + 1] = kept;
+      const auto span = kept.spans[static_cast<std::size_t>(ray)] = march.span(ray);
+      std::int64_t count = 0;
+      for (std::int64_t word = 0; word * kBits < span.steps; ++word) {
+        const std::int64_t end = std::min(span.steps, (word + 1) * kBits);
+        std::uint64_t bits = 0;
+        for (std::int64_t k = word * kBits; k < end; ++k)
+          bits |= static_cast<std::uint64_t>(march.occupied(march.sample(ray, span, k).x_world)) << (k % kBits);
+        kept.bits[static_cast<std::size_t>(ray * kept.words + word)] = bits;
+        count += std::popcount(bits);
+      }
+      offsets[ray + 1] = count;
     }
   });
   for (std::int64_t ray = 0; ray < rays; ++ray) offsets[ray + 1] += offsets[ray];
@@ -51,7 +80,7 @@ at::Tensor count_samples(const kernel::MarchRaysKernel<scalar>& march, std::int6
 }
 
 template <class scalar>
-void fill_samples(const kernel::MarchRaysKernel<scalar>& march, std::int64_t rays, PackedSamples& samples) {
+void fill_samples(const kernel::MarchRaysKernel<scalar>& march, std::int64_t rays, const KeptSteps<scalar>& kept, PackedSamples& samples) {
   const auto* offsets = samples.ray_offsets.const_data_ptr<std::int64_t>();
   auto* ray_index = samples.ray_index.mutable_data_ptr<std::int64_t>();
   auto* t = samples.t.mutable_data_ptr<scalar>();
@@ -59,17 +88,17 @@ void fill_samples(const kernel::MarchRaysKernel<scalar>& march, std::int64_t ray
   auto* x_world = samples.x_world.mutable_data_ptr<scalar>();
   at::parallel_for(0, rays, kRaysPerTask, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t ray = first; ray < last; ++ray) {
-      if (offsets[ray] == offsets[ray + 1]) continue;
-      const auto span = march.span(ray);
+      const auto& span = kept.spans[static_cast<std::size_t>(ray)];
       std::int64_t next = offsets[ray];
-      for (std::int64_t k = 0; k < span.steps; ++k) {
-        const auto sample = march.sample(ray, span, k);
-        if (!sample.occupied) continue;
-        ray_index[next] = ray;
-        t[next] = sample.t;
-        delta[next] = span.delta;
-        for (int axis = 0; axis < 3; ++axis) x_world[3 * next + axis] = sample.x_world[axis];
-        ++next;
+      for (std::int64_t word = 0; next < offsets[ray + 1]; ++word) {
+        for (std::uint64_t bits = kept.bits[static_cast<std::size_t>(ray * kept.words + word)]; bits != 0; bits &= bits - 1) {
+          const auto sample = march.sample(ray, span, word * kBits + std::countr_zero(bits));
+          ray_index[next] = ray;
+          t[next] = sample.t;
+          delta[next] = span.delta;
+          for (int axis = 0; axis < 3; ++axis) x_world[3 * next + axis] = sample.x_world[axis];
+          ++next;
+        }
       }
     }
   });
@@ -81,15 +110,21 @@ PackedSamples march_rays(const at::Tensor& origins, const at::Tensor& directions
                          const at::Tensor& occupancy, const MarchOptions& options) {
   PackedSamples samples;
   const std::int64_t rays = origins.size(0);
+  const std::vector<std::uint32_t> bits = occupancy.defined() ? packed(occupancy) : std::vector<std::uint32_t>();
   AT_DISPATCH_FLOATING_TYPES(origins.scalar_type(), "march_rays", [&] {
-    const auto march = make_kernel<scalar_t>(origins, directions, jitter, occupancy, options);
-    samples.ray_offsets = count_samples(march, rays);
-    const std::int64_t kept = samples.ray_offsets.const_data_ptr<std::int64_t>()[rays];
-    samples.ray_index = at::empty({kept}, at::kLong);
-    samples.t = at::empty({kept}, origins.options());
-    samples.delta = at::empty({kept}, origins.options());
-    samples.x_world = at::empty({kept, 3}, origins.options());
-    fill_samples(march, rays, samples);
+    auto march = make_kernel<scalar_t>(origins, directions, jitter, options);
+    if (occupancy.defined()) {
+      march.occupancy = bits.data();
+      march.set_cells(occupancy.size(0));
+    }
+    KeptSteps<scalar_t> kept(march, rays);
+    samples.ray_offsets = count_samples(march, rays, kept);
+    const std::int64_t count = samples.ray_offsets.const_data_ptr<std::int64_t>()[rays];
+    samples.ray_index = at::empty({count}, at::kLong);
+    samples.t = at::empty({count}, origins.options());
+    samples.delta = at::empty({count}, origins.options());
+    samples.x_world = at::empty({count, 3}, origins.options());
+    fill_samples(march, rays, kept, samples);
   });
   return samples;
 }

@@ -28,8 +28,7 @@ struct PackOccupancy {
 
 template <class scalar>
 struct MarchCount {
-  kernel::MarchRaysKernel<scalar> march;  // its occupancy is unused
-  const std::uint32_t* occupancy;         // bits, or null
+  kernel::MarchRaysKernel<scalar> march;
   MarchNotes<scalar> notes;
 
   template <class Team>
@@ -58,10 +57,7 @@ struct MarchCount {
 
  private:
   DREAMFUSION_DEVICE bool occupied(std::int64_t ray, const kernel::RaySpan<scalar>& span, std::int64_t k) const {
-    if (occupancy == nullptr) return true;
-    const auto sample = march.sample(ray, span, k);
-    const auto& x = sample.x_world;
-    return bit_of(occupancy, (march.cell(x[2]) * march.cells + march.cell(x[1])) * march.cells + march.cell(x[0]));
+    return march.occupancy == nullptr || march.occupied(march.sample(ray, span, k).x_world);
   }
 };
 

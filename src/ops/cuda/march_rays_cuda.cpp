@@ -53,9 +53,11 @@ PackedSamples march_rays(const at::Tensor& origins, const at::Tensor& directions
   const MarchNotes<float> notes{samples.ray_offsets.mutable_data_ptr<std::int64_t>(), spans.mutable_data_ptr<float>(),
                                 static_cast<std::uint32_t*>(kept.data_ptr()), words};
   auto march = make_kernel(origins, directions, jitter, options);
-  march.cells = occupancy.defined() ? occupancy.size(0) : 0;
-  device.run("march_rays count",
-             MarchCount<float>{march, bits.defined() ? static_cast<const std::uint32_t*>(bits.const_data_ptr()) : nullptr, notes}, rays);
+  if (bits.defined()) {
+    march.occupancy = static_cast<const std::uint32_t*>(bits.const_data_ptr());
+    march.set_cells(occupancy.size(0));
+  }
+  device.run("march_rays count", MarchCount<float>{march, notes}, rays);
   device.run("march_rays offsets", SumOffsets{notes.ray_offsets, rays});
   const MarchFill<float> fill{march,
                               notes,

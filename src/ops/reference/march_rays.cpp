@@ -15,8 +15,8 @@ at::Tensor dot3(const at::Tensor& a, const at::Tensor& b) {
 /// [...] bool: whether the cell of each point x_world [..., 3] is occupied.
 at::Tensor look_up(const at::Tensor& occupancy, const at::Tensor& x_world, double radius) {
   const std::int64_t cells = occupancy.size(0);
-  const at::Tensor cell =
-      ((x_world / radius + 1) * 0.5 * static_cast<double>(cells)).floor().to(at::kLong).clamp(0, cells - 1);
+  const double half = 0.5 * static_cast<double>(cells);
+  const at::Tensor cell = (x_world * (half / radius) + half).floor().to(at::kLong).clamp(0, cells - 1);
   return occupancy.index({cell.select(-1, 2), cell.select(-1, 1), cell.select(-1, 0)});
 }
 
