@@ -153,17 +153,18 @@ Marched march(const at::Tensor& origins, const at::Tensor& directions, const at:
   k.step = static_cast<scalar>(2 * options.radius / static_cast<double>(options.samples_per_ray));
   k.max_steps = options.samples_per_ray;
   if (occupancy.defined()) {
-    k.cells = occupancy.size(0);
     bits.resize(static_cast<std::size_t>((occupancy.numel() + 31) / 32));
     run_elements(cuda::PackOccupancy{occupancy.const_data_ptr<bool>(), occupancy.numel(), bits.data()},
                  static_cast<std::int64_t>(bits.size()));
+    k.occupancy = bits.data();
+    k.set_cells(occupancy.size(0));
   }
   Marched out;
   PackedSamples& s = out.samples;
   s = {at::full({rays + 1}, -7, at::kLong), at::zeros({room}, at::kLong), at::zeros({room}, origins.options()),
        at::zeros({room}, origins.options()), at::zeros({room, 3}, origins.options())};
   const cuda::MarchNotes<scalar> notes{s.ray_offsets.mutable_data_ptr<std::int64_t>(), spans.data(), steps.data(), words};
-  run_warps(cuda::MarchCount<scalar>{k, occupancy.defined() ? bits.data() : nullptr, notes}, rays);
+  run_warps(cuda::MarchCount<scalar>{k, notes}, rays);
   run_blocks(cuda::SumOffsets{notes.ray_offsets, rays}, 1);
   run_warps(cuda::MarchFill<scalar>{k, notes, s.ray_index.mutable_data_ptr<std::int64_t>(), s.t.mutable_data_ptr<scalar>(),
                                     s.delta.mutable_data_ptr<scalar>(), s.x_world.mutable_data_ptr<scalar>()},
