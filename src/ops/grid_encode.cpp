@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "cpu/grid_encode_cpu.h"
+#include "cuda/grid_encode_cuda.h"
+#include "dispatch.h"
 #include "double_backward.h"
 #include "dreamfusion/core/tensor_check.h"
 #include "dreamfusion/ops/backend.h"
@@ -22,13 +24,23 @@ struct SavedLayout : torch::CustomClassHolder {
   GridLayout layout;
 };
 
+bool has_kernel(const at::Tensor& x01, const GridLayout& layout) {
+  switch (backend_of(x01)) {
+    case Backend::kCpu: return cpu::has_feature_kernel(layout.features);
+#if DREAMFUSION_CUDA_KERNELS
+    case Backend::kCuda: return cuda::has_kernels(layout);
+#endif
+    default: return false;
+  }
+}
+
 class GridEncode : public torch::autograd::Function<GridEncode> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x01, const at::Tensor& table,
                             const GridLayout& layout) {
     context->save_for_backward({x01, table});
     context->saved_data["layout"] = c10::IValue::make_capsule(c10::make_intrusive<SavedLayout>(layout));
-    return cpu::grid_encode_forward(x01.contiguous(), table.contiguous(), layout);
+    return DREAMFUSION_KERNEL(x01, grid_encode_forward)(x01.contiguous(), table.contiguous(), layout);
   }
 
   static variable_list backward(AutogradContext* context, variable_list grad_outputs) {
@@ -43,8 +55,8 @@ class GridEncode : public torch::autograd::Function<GridEncode> {
     }
     const at::Tensor grad = grad_outputs[0].contiguous(), x01 = saved[0].contiguous();
     variable_list grads(3);
-    if (context->needs_input_grad(0)) grads[0] = cpu::grid_encode_backward_x(grad, x01, saved[1].contiguous(), layout);
-    if (context->needs_input_grad(1)) grads[1] = cpu::grid_encode_backward_table(grad, x01, layout);
+    if (context->needs_input_grad(0)) grads[0] = DREAMFUSION_KERNEL(x01, grid_encode_backward_x)(grad, x01, saved[1].contiguous(), layout);
+    if (context->needs_input_grad(1)) grads[1] = DREAMFUSION_KERNEL(x01, grid_encode_backward_table)(grad, x01, layout);
     return grads;
   }
 };
@@ -73,7 +85,7 @@ at::Tensor grid_encode(const at::Tensor& x01, const at::Tensor& table, const Gri
   TORCH_CHECK(x01.options().type_equal(table.options()) && x01.device() == table.device(),
               "grid_encode: x01 is ", x01.toString(), " on ", x01.device(), ", table is ", table.toString(), " on ",
               table.device());
-  if (backend_of(x01) != Backend::kCpu || !cpu::has_feature_kernel(layout.features)) return reference::grid_encode(x01, table, layout);
+  if (!has_kernel(x01, layout)) return reference::grid_encode(x01, table, layout);
   return GridEncode::apply(x01, table, layout);
 }
 

@@ -8,6 +8,9 @@
 
 #include "cpu/grid_field_cpu.h"
 #include "cpu/grid_field_tile.h"
+#include "cuda/grid_encode_cuda.h"
+#include "cuda/grid_field_cuda.h"
+#include "dispatch.h"
 #include "cpu/table_scatter.h"
 #include "dreamfusion/core/profile.h"
 #include "dreamfusion/core/tensor_check.h"
@@ -34,7 +37,7 @@ class GridField : public torch::autograd::Function<GridField> {
     context->saved_data["field"] = c10::IValue::make_capsule(field);
     context->set_materialize_grads(false);
     const GridFieldSamples samples =
-        cpu::grid_field_forward(x_world, {table, weight1, bias1, weight2, bias2}, field->layout, field->options);
+        DREAMFUSION_KERNEL(x_world, grid_field_forward)(x_world, {table, weight1, bias1, weight2, bias2}, field->layout, field->options);
     variable_list outputs{samples.sigma};
     if (samples.albedo.defined()) outputs.push_back(samples.albedo);
     if (samples.normal.defined()) outputs.push_back(samples.normal);
@@ -56,7 +59,7 @@ class GridField : public torch::autograd::Function<GridField> {
     grads.albedo = take(field->options.albedo);
     grads.normal = take(field->options.normals != NormalRule::kNone);
     const GridFieldParameters found =
-        cpu::grid_field_backward(grads, saved[0], {saved[1], saved[2], saved[3], saved[4], saved[5]}, field->layout, field->options);
+        DREAMFUSION_KERNEL(saved[0], grid_field_backward)(grads, saved[0], {saved[1], saved[2], saved[3], saved[4], saved[5]}, field->layout, field->options);
     return {at::Tensor(), found.table, found.weight1, found.bias1, found.weight2, found.bias2, at::Tensor()};
   }
 };
@@ -64,7 +67,15 @@ class GridField : public torch::autograd::Function<GridField> {
 }  // namespace
 
 bool has_grid_field_kernel(const at::Tensor& x_world, const GridFieldParameters& parameters, const GridLayout& layout) {
-  if (backend_of(x_world) != Backend::kCpu) return false;
+  switch (backend_of(x_world)) {
+    case Backend::kCpu: break;
+#if DREAMFUSION_CUDA_KERNELS
+    case Backend::kCuda:
+      if (!cuda::has_kernels(layout)) return false;
+      break;
+#endif
+    default: return false;
+  }
   return cpu::has_feature_kernel(layout.features) && layout.output_width() <= cpu::kMaxInputs &&
          parameters.weight1.size(0) <= cpu::kMaxWidth && parameters.weight2.size(0) == cpu::kGridFieldOutputs && !x_world.requires_grad();
 }

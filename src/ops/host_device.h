@@ -4,7 +4,11 @@
 #if defined(__CUDACC__)
 #define DREAMFUSION_HOST_DEVICE __host__ __device__
 #define DREAMFUSION_DEVICE __device__
+#if defined(__CUDA_ARCH__)
 #define DREAMFUSION_UNROLL _Pragma("unroll")
+#else
+#define DREAMFUSION_UNROLL
+#endif
 #elif defined(DREAMFUSION_VECTOR_BYTES)
 // A file for one instruction set (cpu/simd.h): no copy of a shared function may be left over with these instructions, the linker
 // could give it to everybody.
@@ -15,4 +19,11 @@
 #define DREAMFUSION_HOST_DEVICE
 #define DREAMFUSION_DEVICE
 #define DREAMFUSION_UNROLL _Pragma("GCC unroll 8")
+#endif
+
+/// For loops whose length the device's compiler knows, but not always the host's (tests).
+#if defined(__CUDA_ARCH__)
+#define DREAMFUSION_UNROLL_ON_DEVICE _Pragma("unroll")
+#else
+#define DREAMFUSION_UNROLL_ON_DEVICE
 #endif

@@ -30,7 +30,9 @@ GridLayout make_grid_layout(const std::vector<std::int64_t>& resolutions, std::i
 /// @param x01    [N, 3] positions in the unit cube (clamped to it); gradients flow to it (first order)
 /// @param table  [T, F] features of all levels
 /// @return       [N, L·F]
-/// CPU float32/float64 take the kernel; other devices, and a backward that is itself differentiated, take the reference.
+/// CPU float32/float64 and GPU float32 take a kernel; what else there is, and a backward that is itself differentiated, take the
+/// reference. A GPU adds to the table's gradient in the order in which threads come, in fixed point where deterministic algorithms are
+/// asked for (at::globalContext().setDeterministicAlgorithms).
 at::Tensor grid_encode(const at::Tensor& x01, const at::Tensor& table, const GridLayout& layout);
 
 namespace reference {

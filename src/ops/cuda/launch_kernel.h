@@ -23,9 +23,10 @@ __global__ void __launch_bounds__(kThreads) elements_kernel(const Body body, std
   if (i < count) body(i);
 }
 
-/// Body::Shared is the block's shared memory, Body::kLanes its threads.
+/// Body::Shared is the block's shared memory, Body::kLanes its threads, of Body::kResident blocks a multiprocessor has room for
+/// registers: without that number the compiler spills some to have room for as many as shared memory allows.
 template <class Body>
-__global__ void __launch_bounds__(Body::kLanes) blocks_kernel(const Body body) {
+__global__ void __launch_bounds__(Body::kLanes, Body::kResident) blocks_kernel(const Body body) {
   __shared__ typename Body::Shared shared;
   body(DeviceTeam<Body::kLanes>{static_cast<int>(threadIdx.x)}, shared, static_cast<std::int64_t>(blockIdx.x),
        static_cast<std::int64_t>(gridDim.x));

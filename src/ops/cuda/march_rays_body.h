@@ -63,7 +63,7 @@ struct MarchCount {
 
 /// Counts to offsets, by one block.
 struct SumOffsets {
-  static constexpr int kLanes = 1024, kEach = 4;
+  static constexpr int kLanes = 1024, kResident = 1, kEach = 4;
   struct Shared {
     std::int64_t sums[2][kLanes];
   };

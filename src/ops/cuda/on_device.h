@@ -21,7 +21,12 @@ class OnDevice {
   /// Starts the kernel of `body` (a launch() of *_launch.h).
   template <class Body, class... Count>
   void run(const char* kernel, const Body& body, Count... count) const {
-    const Fault fault = launch(body, count..., queue_);
+    start(kernel, [&](const Queue& queue) { return launch(body, count..., queue); });
+  }
+  /// Calls a launcher with the queue.
+  template <class Start>
+  void start(const char* kernel, const Start& launcher) const {
+    const Fault fault = launcher(queue_);
     TORCH_CHECK(fault == nullptr, "CUDA kernel ", kernel, ": ", fault);
   }
 
