@@ -125,7 +125,7 @@ def manifest(version, golden, folder):
         "description": f"{len(kinds)} kinds of simple object in {len(captions.COLOURS)} colours, 64x64 pixels, trained on "
                        "renders of procedural shapes; knows the camera's azimuth and elevation.",
         "space": "pixel", "resolution": RESOLUTION, "channels": 3, "prediction": "v", "num_timesteps": model.TIMESTEPS,
-        "alphas_cumprod": model.cosine_alphas_cumprod().tolist(), "dtype": "float16",
+        "alphas_cumprod": model.cosine_alphas_cumprod().tolist(), "dtype": "float16", "compute_dtype": "float32",
         "text": {"tokenizer": "words", "files": {"vocabulary": "vocabulary.json"}, "context_length": captions.CONTEXT,
                  "pad_id": captions.PAD, "unknown_id": captions.UNKNOWN, "embedding_width": model.WIDTH_TEXT},
         "view_conditioning": ["words", "camera"], "view_phrases": captions.VIEW_PHRASES,

@@ -22,6 +22,7 @@ struct ExpectedOutput {
 struct ModulePlace {
   c10::Device device = at::kCPU;
   bool as_stored = false;  ///< compute in the type of the weights; else everything in the file becomes float32
+  bool rounded = false;    ///< run() takes bfloat16 operands where LibTorch's autocast allows (products, convolutions)
 };
 
 /// A network did not fit into memory: with a smaller batch it might.

@@ -16,24 +16,33 @@
 namespace dreamfusion {
 namespace {
 
-/// A GPU computes in what the pack stores; a CPU in float32, which it is faster in unless it has instructions for bfloat16.
-ModulePlace place_of(const PriorOptions& options) {
-  return {options.device, options.dtype == "pack" || (options.dtype == "auto" && !options.device.is_cpu())};
+/// A GPU computes in what the pack's modules can compute in; a CPU in float32: rounded to bfloat16 it is faster, but strays too far
+/// (docs/priors.md has the figures), so that has to be asked for.
+ModulePlace place_of(const PriorOptions& options, const PriorManifest& manifest) {
+  const bool widened = manifest.compute_dtype == "float32" && manifest.dtype != "float32";
+  const bool as_stored = options.dtype == "pack" || (options.dtype == "auto" && !options.device.is_cpu());
+  return {options.device, as_stored && !widened, options.dtype == "bfloat16"};
+}
+
+/// The same without rounding: text and images are encoded once or with gradients, where it would not pay.
+ModulePlace in_full(ModulePlace place) {
+  place.rounded = false;
+  return place;
 }
 
 std::unique_ptr<Vae> load_vae(const PriorPack& pack, const PriorOptions& options) {
   const PriorManifest& manifest = pack.manifest();
   if (!manifest.latent) return nullptr;
-  return std::make_unique<Vae>(find_vae(options.vae, pack), manifest.channels, manifest.resolution, place_of(options));
+  return std::make_unique<Vae>(find_vae(options.vae, pack), manifest.channels, manifest.resolution, in_full(place_of(options, manifest)));
 }
 
 /// The UNet for the place and the back end that the options ask for.
 std::unique_ptr<Network> load_unet(const PriorPack& pack, const PriorOptions& options) {
   const PriorManifest& manifest = pack.manifest();
-  auto module = std::make_unique<TorchScriptModule>(pack.folder() / manifest.unet_file, place_of(options));
+  auto module = std::make_unique<TorchScriptModule>(pack.folder() / manifest.unet_file, place_of(options, manifest));
   if (options.backend == "torchscript") return module;
   const std::string device = options.device.is_cpu() ? "cpu" : "cuda";
-  const std::string dtype = place_of(options).as_stored ? manifest.dtype : "float32";
+  const std::string dtype = place_of(options, manifest).as_stored ? manifest.dtype : "float32";
   std::string there;
   for (const CompiledNetwork& compiled : manifest.compiled) {
     if (compiled.device == device && compiled.dtype == dtype)
@@ -52,7 +61,7 @@ class PackPrior final : public DiffusionPrior {
       : manifest_(pack.manifest()),
         options_(options),
         schedule_(manifest_.alphas_cumprod),
-        text_encoder_(make_text_encoder(pack, place_of(options), options.embedding_cache)),
+        text_encoder_(make_text_encoder(pack, in_full(place_of(options, manifest_)), options.embedding_cache)),
         vae_(load_vae(pack, options)),
         unet_(load_unet(pack, options)) {
     probe();

@@ -1,5 +1,6 @@
 #include "torchscript_module.h"
 
+#include <ATen/autocast_mode.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/isnan.h>
@@ -18,10 +19,38 @@ namespace {
 /// how many came before it, which a resumed run must not notice. Neither did freezing and optimize_for_inference gain anything.
 void switch_profiling_off() { torch::jit::getProfilingMode() = false; }
 
+/// Products and convolutions of bfloat16 operands while it lives; norms, softmax and sums stay float32.
+class Autocast {
+ public:
+  explicit Autocast(c10::DeviceType device) : device_(device), before_(at::autocast::is_autocast_enabled(device)), dtype_(at::autocast::get_autocast_dtype(device)) {
+    at::autocast::set_autocast_enabled(device_, true);
+    at::autocast::set_autocast_dtype(device_, at::kBFloat16);
+  }
+  ~Autocast() {
+    at::autocast::set_autocast_enabled(device_, before_);
+    at::autocast::set_autocast_dtype(device_, dtype_);
+    at::autocast::clear_cache();
+  }
+  Autocast(const Autocast&) = delete;
+  Autocast& operator=(const Autocast&) = delete;
+
+ private:
+  c10::DeviceType device_;
+  bool before_;
+  at::ScalarType dtype_;
+};
+
+/// Weights of convolutions with channels last, as rounded convolutions like them best.
+void put_channels_last(const torch::jit::Module& module) {
+  for (at::Tensor weight : module.parameters())
+    if (weight.dim() == 4) weight.set_data(weight.contiguous(at::MemoryFormat::ChannelsLast));
+}
+
 }  // namespace
 
 struct TorchScriptModule::Impl {
   torch::jit::Module module;
+  ModulePlace place;
 };
 
 TorchScriptModule::TorchScriptModule(const std::filesystem::path& file, ModulePlace place) : Network(file), impl_(std::make_unique<Impl>()) {
@@ -35,6 +64,8 @@ TorchScriptModule::TorchScriptModule(const std::filesystem::path& file, ModulePl
     throw fault("a module of the prior pack cannot be loaded as TorchScript", explain(error));
   }
   check_weights();
+  impl_->place = place;
+  if (place.rounded) put_channels_last(impl_->module);
 }
 
 /// Buffers may hold infinities (attention masks do), weights may not.
@@ -61,7 +92,15 @@ TorchScriptModule::TorchScriptModule(TorchScriptModule&&) noexcept = default;
 std::vector<at::Tensor> TorchScriptModule::run(const std::vector<at::Tensor>& inputs) {
   // Not inference mode: its tensors may not take part in a graph later, and the outputs become constants of the caller's graph.
   const at::NoGradGuard no_grad;
-  return forward(inputs);
+  if (!impl_->place.rounded) return forward(inputs);
+  std::vector<at::Tensor> outputs;
+  {
+    const Autocast autocast(impl_->place.device.type());
+    outputs = forward(inputs);
+  }
+  for (at::Tensor& output : outputs)
+    if (output.is_floating_point()) output = output.to(at::kFloat).contiguous();
+  return outputs;
 }
 
 std::vector<at::Tensor> TorchScriptModule::run_differentiable(const std::vector<at::Tensor>& inputs) { return forward(inputs); }

@@ -77,7 +77,8 @@ Silhouette look(const Field& field, const OccupancyGrid* grid, const Camera& cam
   const OccupancySampler sampler(field.bounding_radius(), grid, kSamplesPerRay);
   const RenderedView view = render_view(field, SolidBackground({0, 0, 0}), sampler, rays, {});
   const at::Tensor none = at::zeros({kSize * kSize}, view.sigma.options());
-  const at::Tensor peak = none.scatter_reduce(0, view.samples.ray_index, view.sigma, "amax");
+  const at::Tensor sigma = view.sigma * (view.samples.delta > 0);  // a GPU's spare rows are nobody's
+  const at::Tensor peak = none.scatter_reduce(0, view.samples.ray_index, sigma, "amax");
   return {camera, (view.opacity > 0.5).view({kSize, kSize}).cpu(), peak.to(at::kFloat).view({kSize, kSize}).cpu()};
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "dreamfusion/core/memory.h"
 #include "dreamfusion/core/profile.h"
 #include "dreamfusion/core/tensor_check.h"
 #include "dreamfusion/ops/composite.h"
@@ -13,8 +14,8 @@
 namespace dreamfusion {
 namespace {
 
-/// Rays of one piece of a finished image: bounds the memory at about 10⁶ samples.
-constexpr std::int64_t kRaysPerChunk = 16384;
+/// Rays of one piece of a finished image: bounds the memory at about 10⁶ samples. Where that is too much, pieces are halved.
+constexpr std::int64_t kRaysPerChunk = 16384, kFewestRays = 64;
 /// Leaving out all 64 samples of a ray below this weight changes its pixel by less than two 8-bit steps, and usually by none.
 constexpr double kNegligibleWeight = 1e-4;
 
@@ -97,15 +98,22 @@ ViewImages render_images(const Field& field, const Background& background, const
   const Rays rays = camera_rays({camera}, height, width, device);
   const std::int64_t count = height * width;
   std::vector<at::Tensor> color, normal, opacity, depth;
-  for (std::int64_t first = 0; first < count; first += kRaysPerChunk) {
-    const std::int64_t last = std::min(first + kRaysPerChunk, count);
+  std::int64_t chunk = kRaysPerChunk;
+  for (std::int64_t first = 0; first < count;) {
+    const std::int64_t last = std::min(first + chunk, count);
     const Rays part{rays.origins.slice(0, first, last), rays.directions.slice(0, first, last)};
     const at::Tensor jitter = options.jitter.defined() ? options.jitter.slice(0, first, last) : at::Tensor();
-    const Pixels pixels = finished_pixels(field, background, grid, part, options, jitter);
-    color.push_back(pixels.color);
-    opacity.push_back(pixels.opacity);
-    depth.push_back(pixels.depth);
-    if (pixels.normal.defined()) normal.push_back(pixels.normal);
+    try {
+      const Pixels pixels = finished_pixels(field, background, grid, part, options, jitter);
+      color.push_back(pixels.color);
+      opacity.push_back(pixels.opacity);
+      depth.push_back(pixels.depth);
+      if (pixels.normal.defined()) normal.push_back(pixels.normal);
+      first = last;
+    } catch (const std::exception& error) {
+      if (!is_out_of_memory(error) || last - first <= kFewestRays) throw;
+      chunk = (last - first) / 2;
+    }
   }
   const auto image = [&](const std::vector<at::Tensor>& parts) {
     return parts.empty() ? at::Tensor() : at::cat(parts).view({height, width, -1});

@@ -54,9 +54,9 @@ StepForecast forecast_step(const Config& config, const PriorManifest& manifest, 
     forecast.encoder = static_cast<std::size_t>(views * pixels * (vae_bytes > kLargeVae ? kLargeEncoder : kSmallEncoder));
   }
   const double latent = static_cast<double>(manifest.resolution * manifest.resolution);
-  constexpr double kUnetPixel = 26000;  // bytes a pixel of the prior's space: Stable Diffusion's UNet, and more than starter-64's
+  constexpr double kUnetPixel = 26000, kPixelPrior = 400;  // bytes a pixel of the prior's space: Stable Diffusion's UNet, starter-64's
   const auto batch = static_cast<double>(config.guidance.prior_batch > 0 ? config.guidance.prior_batch : 2 * config.train.batch_size);
-  forecast.prior = static_cast<std::size_t>(latent * batch * (manifest.latent ? kUnetPixel : 3000));
+  forecast.prior = static_cast<std::size_t>(latent * batch * (manifest.latent ? kUnetPixel : kPixelPrior));
   return forecast;
 }
 

@@ -145,5 +145,32 @@ TEST(StarterPack, TheScorerAnswersForTheKindsAndColoursOfThePack) {
   EXPECT_LT(verdict.colour.item<std::int64_t>(), static_cast<std::int64_t>(pack().manifest().evaluation->colours.size()));
 }
 
+/// Flattened cosine of two tensors.
+double cosine(const at::Tensor& a, const at::Tensor& b) {
+  return ((a * b).sum() / (a.norm() * b.norm())).item<double>();
+}
+
+TEST(StarterPack, RoundedOperandsStayCloseAndGiveTheSameBitsEachTime) {
+  PriorOptions options(at::kCPU);
+  options.dtype = "bfloat16";
+  const auto rounded = load_prior(pack(), options);
+  const at::Tensor context = prior().encode_text({"a red mushroom", ""}).context, camera = at::zeros({2, 3});
+  for (const std::int64_t t : {100, 500, 900}) {
+    const at::Tensor z = Rng(7, static_cast<std::uint64_t>(t), RandomPurpose::kTest).normal_tensor({1, 3, 64, 64}).repeat({2, 1, 1, 1});
+    const at::Tensor steps = at::full({2}, t, at::kLong);
+    const at::Tensor exact = prior().predict_noise(z, steps, {context, camera}), found = rounded->predict_noise(z, steps, {context, camera});
+    EXPECT_TRUE(found.is_contiguous() && found.scalar_type() == at::kFloat);
+    EXPECT_GT(cosine(found, exact), 0.995) << t;
+    EXPECT_FALSE(found.equal(exact)) << "nothing was rounded";
+    EXPECT_TRUE(found.equal(rounded->predict_noise(z, steps, {context, camera})));
+  }
+}
+
+TEST(StarterPack, IsWidenedWhereItsTypeIsAskedFor) {
+  PriorOptions options(at::kCPU);
+  options.dtype = "pack";  // float16 saves disk; the modules compute in float32
+  EXPECT_TRUE(verify_golden(pack(), *load_prior(pack(), options)).passed);
+}
+
 }  // namespace
 }  // namespace dreamfusion

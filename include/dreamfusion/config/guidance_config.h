@@ -62,7 +62,7 @@ struct GuidanceConfig {
     v.option("latent_warmup_steps", latent_warmup_steps, "latent priors of 4 channels: so many first steps take normals and opacity themselves for the latent, without the image encoder (Latent-NeRF, stable-dreamfusion)", Interval{0, 10000000});
     v.option("vae", vae, "latent priors: pack = the prior's own image encoder, taesd = the small one that ships (a tenth of the memory), or the folder of another");
     v.option("prior_device", prior_device, "where the prior runs, if not on `device`: cpu, cuda or cuda:N; auto = the same");
-    v.choice("prior_dtype", prior_dtype, "what the prior computes in: pack = what its weights are stored in, auto = that on a GPU, float32 on a CPU", {"auto", "float32", "pack"});
+    v.choice("prior_dtype", prior_dtype, "what the prior computes in: pack = what its modules are made for, auto = that on a GPU, float32 on a CPU; bfloat16 = products and convolutions of rounded operands: faster on processors with AVX-512 BF16 or AMX, at the cost of some accuracy (docs/priors.md)", {"auto", "float32", "bfloat16", "pack"});
     v.choice("prior_backend", prior_backend, "what runs the prior's network: torchscript, or aot_inductor where the pack was exported with --compile for this device (docs/priors.md)", {"torchscript", "aot_inductor"});
     v.option("prior_batch", prior_batch, "images that the prior's network takes at once; 0 = all of a step, fewer where memory ends", Interval{0, 4096});
     v.option("preview", preview, "with each preview also write guidance_preview.png: render, noisy, one-step x̂₀, target");

@@ -74,7 +74,8 @@ struct CompiledNetwork {
 /// prior.json, checked.
 struct PriorManifest {
   std::string name, version, license, description;
-  std::string dtype;  ///< of the weights in the files: "float32", "float16" or "bfloat16"
+  std::string dtype;          ///< of the weights in the files: "float32", "float16" or "bfloat16"
+  std::string compute_dtype;  ///< what the modules can compute in as they are: dtype, or float32 where that only saves disk
   std::int64_t resolution = 0, channels = 0;  ///< of what the UNet denoises
   std::optional<LatentSpace> latent;          ///< without: images themselves
   Prediction prediction = Prediction::kEpsilon;

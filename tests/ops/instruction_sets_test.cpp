@@ -1,0 +1,97 @@
+/// Every instruction set that this processor has computes the same.
+#include "cpu/instruction_sets.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "cpu/grid_encode_cpu.h"
+#include "dreamfusion/core/rng.h"
+
+namespace dreamfusion::ops::cpu {
+namespace {
+
+at::Tensor random(const std::vector<std::int64_t>& shape, double low, double high, std::uint64_t seed) {
+  return Rng(seed, 0, RandomPurpose::kTest).uniform_tensor(shape, low, high);
+}
+
+std::vector<InstructionSet> available() {
+  std::vector<InstructionSet> sets{InstructionSet::kBaseline};
+  if (best_instruction_set() != InstructionSet::kBaseline) sets.push_back(InstructionSet::kAvx2);
+  if (best_instruction_set() == InstructionSet::kAvx512) sets.push_back(InstructionSet::kAvx512);
+  return sets;
+}
+
+template <class scalar>
+const Kernels<scalar>& kernels_of(InstructionSet set) {
+  if constexpr (std::is_same_v<scalar, float>) return kernel_set(set).in_float;
+  else return kernel_set(set).in_double;
+}
+
+/// A field and 100 points, forward and backward with one set's kernels; everything in one list of numbers, in double.
+template <class scalar>
+at::Tensor run(InstructionSet set, NormalRule normals) {
+  constexpr auto kType = c10::CppTypeToScalarType<scalar>::value;
+  constexpr std::int64_t kPoints = 100;
+  const GridLayout layout = make_grid_layout({5, 12}, 2, 8);
+  const auto levels = kernel_levels(layout);
+  const std::int64_t inputs = 4, width = 7;
+  const at::Tensor table = random({layout.total_rows(), 2}, -1, 1, 1).to(kType), weight1 = random({width, inputs}, -1, 1, 2).to(kType),
+                   bias1 = random({width}, -1, 1, 3).to(kType), weight2 = random({4, width}, -1, 1, 4).to(kType),
+                   bias2 = random({4}, -1, 1, 5).to(kType), x = random({kPoints, 3}, -0.6, 0.6, 6).to(kType);
+  GridFieldOptions options;
+  options.blob = DensityBlob::kGaussianDensity;
+  options.blob_strength = 2;
+  options.normals = normals;
+  options.normal_step = 0.05;
+  const auto data = [](const at::Tensor& t) { return t.data_ptr<scalar>(); };
+  const GridFieldModel<scalar> model{data(table), data(weight1), data(bias1), data(weight2), data(bias2), levels.data(), 2, 2,
+                                     static_cast<int>(inputs), static_cast<int>(width), kernel::GridFieldSettings<scalar>(options)};
+  const auto& kernels = kernels_of<scalar>(set).grid_field;
+  const auto type = at::TensorOptions().dtype(kType);
+  const at::Tensor workspace = at::empty({kernels.workspace_size(model)}, type), sigma = at::zeros({kPoints}, type),
+                   albedo = at::zeros({kPoints, 3}, type), normal = at::zeros({kPoints, 3}, type);
+  for (std::int64_t first = 0; first < kPoints; first += model.samples_per_tile())
+    kernels.forward(model, data(x), first, std::min(first + model.samples_per_tile(), kPoints), {data(sigma), data(albedo), data(normal)}, data(workspace));
+  const std::int64_t columns = kPoints * model.columns_per_sample();
+  const at::Tensor x01 = at::zeros({columns, 3}, type), features = at::zeros({columns, inputs}, type), direction = at::zeros({columns, 3}, type),
+                   reverse = at::zeros({columns, inputs}, type), network = at::zeros({model.network_size()}, type),
+                   rows = at::zeros({layout.total_rows(), 2}, type), grad = random({kPoints, 3}, -1, 1, 7).to(kType);
+  kernels.backward(model, data(x), 0, kPoints, {data(grad), data(grad), data(grad)}, {data(x01), data(features), data(direction), data(reverse)},
+                   data(network), data(workspace));
+  const bool analytic = normals == NormalRule::kAnalytic;
+  const ScatterPoints<scalar> points{data(x01), data(features), analytic ? data(direction) : nullptr, analytic ? data(reverse) : nullptr, columns, inputs};
+  for (std::size_t l = 0; l < levels.size(); ++l) {
+    const RowRange all{0, levels[l].rows, 0, levels[l].resolution};
+    kernels_of<scalar>(set).scatter(levels[l], 2, all, points, static_cast<std::int64_t>(2 * l), data(rows));
+  }
+  std::vector<at::Tensor> parts;
+  for (const at::Tensor& part : {sigma, albedo, normal, network, rows}) parts.push_back(part.reshape({-1}).to(at::kDouble));
+  return at::cat(parts);
+}
+
+TEST(InstructionSets, AllAgree) {
+  for (const NormalRule normals : {NormalRule::kNone, NormalRule::kForwardDifference, NormalRule::kAnalytic}) {
+    const at::Tensor expected = run<double>(InstructionSet::kBaseline, normals);
+    EXPECT_GT(expected.abs().max().item<double>(), 0.1);
+    for (const InstructionSet set : available()) {
+      EXPECT_LT((run<double>(set, normals) - expected).abs().max().item<double>(), 1e-11) << static_cast<int>(set);
+      EXPECT_LT((run<float>(set, normals) - expected).abs().max().item<double>(), 2e-3) << static_cast<int>(set);
+    }
+  }
+}
+
+TEST(InstructionSets, AbsorptionIsExactAtBothEnds) {
+  for (const InstructionSet set : available()) {
+    for (const std::int64_t count : {1, 15, 16, 33}) {
+      const at::Tensor sigma = random({count}, 0, 1, 1).pow(6) * 40, delta = at::full({count}, 0.7f);
+      sigma[0] = 1e-12;
+      at::Tensor absorbed = at::empty({count});
+      kernels_of<float>(set).absorption(sigma.data_ptr<float>(), delta.data_ptr<float>(), count, absorbed.data_ptr<float>());
+      const at::Tensor expected = -at::expm1(-(sigma.to(at::kDouble) * delta.to(at::kDouble)));
+      EXPECT_LT(((absorbed - expected).abs() / expected).max().item<double>(), 5e-7) << static_cast<int>(set);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace dreamfusion::ops::cpu
