@@ -78,7 +78,7 @@ StepReport Trainer::gradients_in_sequence() {
   StepReport report;
   {
     const at::NoGradGuard no_grad;
-    batch = render_views(views, {});
+    batch = render_outcome();
     draw = distillation_.draw(batch.image.size(0), static_cast<std::uint64_t>(config_.seed), step_, config_.iterations);
     std::vector<at::Tensor> encoded;
     for (const std::int64_t view : views) encoded.push_back(in_prior_space(only_view(batch, view), row_of(draw.posterior_noise, view)));
@@ -167,6 +167,34 @@ Trainer::Batch Trainer::render_views(const std::vector<std::int64_t>& views, Ray
   }
   if (part.count == 1) batch.image = at::stack(images);
   return batch;
+}
+
+/// All views of this step, of which only what is seen stays, and no more is there at a time than the plan allows.
+Trainer::Batch Trainer::render_outcome() const {
+  Batch outcome;
+  const std::int64_t parts = plan_->ray_parts();
+  std::vector<at::Tensor> images;
+  for (const std::int64_t view : all_views()) {
+    std::vector<at::Tensor> color, opacity, normal;
+    for (std::int64_t part = 0; part < parts; ++part) {
+      const Batch piece = render_views({view}, {part, parts});
+      const RenderedView& seen = piece.views[0];
+      color.push_back(seen.color);
+      opacity.push_back(seen.opacity);
+      if (seen.normal.defined()) normal.push_back(seen.normal);
+      outcome.samples += piece.samples;
+      outcome.resolution = piece.resolution;
+      if (part == 0) outcome.cameras.push_back(piece.cameras[0]);
+    }
+    RenderedView whole;
+    whole.color = at::cat(color);
+    whole.opacity = at::cat(opacity);
+    if (!normal.empty()) whole.normal = at::cat(normal);
+    images.push_back(whole.color.view({outcome.resolution, outcome.resolution, 3}).permute({2, 0, 1}));
+    outcome.views.push_back(std::move(whole));
+  }
+  outcome.image = at::stack(images);
+  return outcome;
 }
 
 Trainer::Batch Trainer::only_view(const Batch& batch, std::int64_t view) const {

@@ -88,6 +88,7 @@ class Trainer {
 
   std::vector<std::int64_t> all_views() const;
   Batch render_views(const std::vector<std::int64_t>& views, RayPart part) const;
+  Batch render_outcome() const;
   Batch only_view(const Batch& batch, std::int64_t view) const;
   at::Tensor in_prior_space(const Batch& batch, const at::Tensor& posterior_noise) const;
   at::Tensor distilled(const at::Tensor& x, const at::Tensor& gradient, double factor) const;
