@@ -32,10 +32,7 @@ struct PointOnGrid {
 
   static DREAMFUSION_INLINE Row2 spread(const scalar* values, scalar lower, scalar upper) {
     const Row1 row = load_row<scalar, F>(values);
-    const Row1 halves[2] = {lower * row, upper * row};
-    Row2 both;
-    __builtin_memcpy(&both, halves, sizeof(both));
-    return both;
+    return joined<scalar, F>(lower * row, upper * row);
   }
 
   /// What the two rows at (dy, dz) get.

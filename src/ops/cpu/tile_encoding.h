@@ -23,6 +23,15 @@ DREAMFUSION_INLINE typename Row<scalar, F>::Type load_row(const scalar* from) {
   return row;
 }
 
+/// Two rows side by side. Not by way of memory: a load of both halves would wait for two stores.
+template <class scalar, int F>
+DREAMFUSION_INLINE typename Row<scalar, 2 * F>::Type joined(const typename Row<scalar, F>::Type& a, const typename Row<scalar, F>::Type& b) {
+  if constexpr (F == 1) return typename Row<scalar, 2>::Type{a[0], b[0]};
+  if constexpr (F == 2) return __builtin_shufflevector(a, b, 0, 1, 2, 3);
+  if constexpr (F == 4) return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
+  if constexpr (F == 8) return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+
 /// Where the columns of a tile lie in one level.
 template <class scalar>
 struct TileCells {
@@ -96,8 +105,7 @@ void encode_level(const TileCells<scalar>& cells, int columns, const kernel::Gri
 #pragma GCC unroll 4
     for (int pair = 0; pair < 4; ++pair) {
       if (level.hashed) {
-        const Features both[2] = {load_row<scalar, F>(corners.rows[2 * pair]), load_row<scalar, F>(corners.rows[2 * pair + 1])};
-        __builtin_memcpy(&across[pair], both, sizeof(both));
+        across[pair] = joined<scalar, F>(load_row<scalar, F>(corners.rows[2 * pair]), load_row<scalar, F>(corners.rows[2 * pair + 1]));
       } else {
         across[pair] = load_row<scalar, 2 * F>(corners.rows[2 * pair]);
       }
