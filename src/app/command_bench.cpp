@@ -113,7 +113,9 @@ ordered_json bench_renderer(const bench::RenderBench& render, int repeats, const
                                              repeats, synchronise);
   std::printf("  %-14s%s   plain ATen %s   ratio %.1f\n", "ray march", bench::to_text(march[0]).c_str(), bench::to_text(march[1]).c_str(),
               bench::ratio(march[1], march[0]));
-  all["ray_march"] = {{"own", bench::to_json(march[0])}, {"plain_aten", bench::to_json(march[1])}, {"plain_aten_over_own", bench::ratio(march[1], march[0])}};
+  all["ray_march"] = {{"own", bench::to_json(march[0])},
+                      {"plain_aten", bench::to_json(march[1])},
+                      {"plain_aten_over_own", bench::ratio(march[1], march[0])}};
   return all;
 }
 

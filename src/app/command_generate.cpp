@@ -163,6 +163,41 @@ void report_memory(const DiffusionPrior& prior) {
            " of weights");
 }
 
+/// The main job in a folder that is held. @param started  set once there may be something to resume
+ExitCode train_and_write(const Job& job, const PriorPack& pack, const PriorOptions& options, RunFolder& folder, bool& started) {
+  const Config& config = job.config;
+  const auto prior = load_prior(pack, options);
+  Trainer trainer(config, *prior);
+  reset_memory_peaks();  // from here on: what steps take
+  started = true;
+  if (run_training(trainer, config, folder, {job.existing == ExistingRun::kResume, job.stop_at}) == RunOutcome::kInterrupted) {
+    folder.write_status("interrupted");
+    log_info("stopped after " + std::to_string(trainer.steps_done()) + " steps; go on with: dreamfusion --resume=" + folder.path().string());
+    return ExitCode::kInterrupted;
+  }
+  std::cout << "run        " << folder.path().string() << std::endl;
+  report_memory(*prior);
+  write_results({folder.path(), config, trainer.take_scene(), config.iterations});
+  folder.write_status("done");
+  return ExitCode::kDone;
+}
+
+/// Notes a fault in the run folder, or takes back what a run that never began has left.
+void settle(RunFolder& folder, const UserError& fault, bool keep) {
+  try {
+    if (!keep) folder.abandon();  // there is nothing to resume, and the next try must not stumble over it
+    else folder.write_status(fault.exit_code() == ExitCode::kInterrupted ? "interrupted" : "failed: " + fault.fault().what);
+  } catch (const std::exception&) {  // the disk that failed the run may fail this as well; the first fault is the one to report
+  }
+}
+
+UserError no_memory(const std::exception& error) {
+  const std::string text = error.what();
+  return UserError({.what = "not enough memory", .where = "", .found = text.substr(0, text.find('\n')),
+                    .fix = "raise --memory-budget or close other programs, lower render.train_resolution, train.batch_size or mesh.resolution, or "
+                           "choose a smaller prior"});
+}
+
 ExitCode run_job(const Job& job, const Arguments& arguments) {
   const Config& config = job.config;
   set_cpu_threads(static_cast<int>(config.threads));
@@ -170,35 +205,23 @@ ExitCode run_job(const Job& job, const Arguments& arguments) {
   PriorOptions options = prior_options(config);
   const PriorPack pack = PriorPack::open(find_prior(config.prior));
   check_prior_fits(config, pack.manifest());
+  check_weights_fit(config, pack, options);
   if (pack.manifest().latent) find_vae(config.guidance.vae, pack);  // its faults must come before --force removes anything
   RunFolder folder(job.folder, job.existing);
   log_info("run folder " + folder.path().string());
   folder.write_start(config, {"dreamfusion " + shell_quoted(arguments), pack.manifest().name, pack.hash()});
-  bool started = false;
+  options.embedding_cache = folder.embeddings();
+  bool started = job.existing == ExistingRun::kResume;
   try {
-    options.embedding_cache = folder.embeddings();
-    const auto prior = load_prior(pack, options);
-    Trainer trainer(config, *prior);
-    started = true;
-    if (run_training(trainer, config, folder, {job.existing == ExistingRun::kResume, job.stop_at}) == RunOutcome::kInterrupted) {
-      folder.write_status("interrupted");
-      log_info("stopped after " + std::to_string(trainer.steps_done()) + " steps; go on with: dreamfusion --resume=" +
-               folder.path().string());
-      return ExitCode::kInterrupted;
-    }
-    std::cout << "run        " << folder.path().string() << std::endl;
-    report_memory(*prior);
-    write_results({folder.path(), config, trainer.take_scene(), config.iterations});
-    folder.write_status("done");
-    return ExitCode::kDone;
+    return train_and_write(job, pack, options, folder, started);
   } catch (const UserError& fault) {
-    try {
-      if (!started && job.existing != ExistingRun::kResume)
-        folder.abandon();  // there is nothing to resume, and the next try must not stumble over it
-      else folder.write_status(fault.exit_code() == ExitCode::kInterrupted ? "interrupted" : "failed: " + fault.fault().what);
-    } catch (const std::exception&) {  // the disk that failed the run may fail this as well; the first fault is the one to report
-    }
+    settle(folder, fault, started);
     throw;
+  } catch (const std::exception& error) {
+    if (!is_out_of_memory(error)) throw;
+    const UserError fault = no_memory(error);
+    settle(folder, fault, started);
+    throw fault;
   }
 }
 

@@ -81,10 +81,10 @@ FinishedRun open_run(const fs::path& folder, const std::vector<std::string>& ove
   }
   FinishedRun run{folder, config, make_scene(config, parse_device(config.device)), checkpoint->step};
   run.scene.set_step(checkpoint->step, config.iterations);
-  // The optimiser's share of the checkpoint is of no use here.
+  // What only a trainer needs is of no use here.
   NamedTensors target = run.scene.state(), source;
   for (const auto& [name, tensor] : prefer_average(checkpoint->state)) {
-    if (!name.starts_with("optimizer.")) source[name] = tensor;
+    if (!name.starts_with("optimizer.") && !name.starts_with("trainer.")) source[name] = tensor;
   }
   copy_state(target, source, (folder / "checkpoints").string());
   return run;

@@ -8,6 +8,7 @@
 
 #include <functional>
 
+#include "dreamfusion/core/profile.h"
 #include "dreamfusion/core/tensor_check.h"
 
 namespace dreamfusion {
@@ -79,6 +80,7 @@ class ChunkedQuery : public torch::autograd::Function<ChunkedQuery> {
   }
 
   static variable_list backward(AutogradContext* context, variable_list grad_outputs) {
+    const ScopedPart part(Part::kField, /*backward=*/true);
     const variable_list saved = context->get_saved_variables();
     const variable_list parameters(saved.begin() + 1, saved.end());
     const auto capsule = context->saved_data["query"].toCapsule();

@@ -133,7 +133,8 @@ PriorManifest parse_manifest(const std::string& text, const std::string& path) {
   read_schedule(root, manifest);
   manifest.dtype = root.at("dtype").choice({"float32", "float16", "bfloat16"});
   manifest.compute_dtype = manifest.dtype;
-  if (const JsonNode compute = root.find("compute_dtype"); compute.present()) manifest.compute_dtype = compute.choice({"float32", "float16", "bfloat16"});
+  if (const JsonNode compute = root.find("compute_dtype"); compute.present())
+    manifest.compute_dtype = compute.choice({"float32", "float16", "bfloat16"});
   read_text(root.at("text"), manifest);
   read_views(root, manifest);
   read_modules(root.at("modules"), problems.empty(), manifest);

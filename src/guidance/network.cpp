@@ -5,17 +5,13 @@
 
 #include <sstream>
 
+#include "dreamfusion/core/memory.h"
+
 namespace dreamfusion {
 namespace {
 
 constexpr const char* kExportAgain =
     "export the pack again with a PyTorch that is not newer than LibTorch 2.11 (`dreamfusion prior verify` checks a pack)";
-
-/// TorchScript's interpreter passes every exception on as text.
-bool says_out_of_memory(const std::string& reason) {
-  return reason.find("out of memory") != std::string::npos || reason.find("can't allocate memory") != std::string::npos ||
-         reason.find("not enough memory") != std::string::npos;
-}
 
 std::string shape_text(c10::IntArrayRef shape) {
   std::ostringstream text;
@@ -44,9 +40,9 @@ UserError Network::fault(const std::string& what, const std::string& found) cons
 
 void Network::refuse_run(const std::exception& error) const {
   const std::string reason = explain(error);
-  if (says_out_of_memory(reason))
+  if (is_out_of_memory(error))
     throw OutOfMemory({.what = "not enough memory to run the prior", .where = file_, .found = reason,
-                       .fix = "close other programs, or ask for less at once: guidance.prior_batch=1, train.batch_size=1, --vae taesd; "
+                       .fix = "raise --memory-budget or close other programs, or ask for less at once: guidance.prior_batch=1, train.batch_size=1, --vae taesd; "
                               "or choose another device (guidance.prior_device)"});
   throw fault("a module of the prior pack failed", reason);
 }

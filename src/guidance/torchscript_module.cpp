@@ -9,6 +9,7 @@
 #include <torch/csrc/jit/serialization/import.h>
 
 #include "dreamfusion/core/error.h"
+#include "dreamfusion/core/memory.h"
 #include "torchscript_float32.h"
 
 namespace dreamfusion {
@@ -22,7 +23,8 @@ void switch_profiling_off() { torch::jit::getProfilingMode() = false; }
 /// Products and convolutions of bfloat16 operands while it lives; norms, softmax and sums stay float32.
 class Autocast {
  public:
-  explicit Autocast(c10::DeviceType device) : device_(device), before_(at::autocast::is_autocast_enabled(device)), dtype_(at::autocast::get_autocast_dtype(device)) {
+  explicit Autocast(c10::DeviceType device)
+      : device_(device), before_(at::autocast::is_autocast_enabled(device)), dtype_(at::autocast::get_autocast_dtype(device)) {
     at::autocast::set_autocast_enabled(device_, true);
     at::autocast::set_autocast_dtype(device_, at::kBFloat16);
   }
@@ -61,6 +63,7 @@ TorchScriptModule::TorchScriptModule(const std::filesystem::path& file, ModulePl
     if (!place.as_stored) convert_to_float32(impl_->module);
     for (at::Tensor weight : impl_->module.parameters()) weight.set_requires_grad(false);
   } catch (const std::exception& error) {
+    if (is_out_of_memory(error)) refuse_run(error);
     throw fault("a module of the prior pack cannot be loaded as TorchScript", explain(error));
   }
   check_weights();

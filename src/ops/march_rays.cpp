@@ -51,4 +51,16 @@ PackedSamples march_rays(const at::Tensor& origins, const at::Tensor& directions
                          occupancy.defined() ? occupancy.contiguous() : occupancy, options);
 }
 
+PackedSamples stop_rays(const PackedSamples& samples, const at::Tensor& sigma, double least) {
+  check_float(sigma, "stop_rays.sigma", {samples.t.size(0)});
+  check_like_origins(sigma, samples.t, "sigma");
+  const at::NoGradGuard no_grad;
+  switch (backend_of(sigma)) {
+    case Backend::kReference: return reference::stop_rays(samples, sigma, least);
+    case Backend::kCpu: return cpu::stop_rays(samples, sigma.contiguous(), least);
+    case Backend::kCuda: break;
+  }
+  return samples;
+}
+
 }  // namespace dreamfusion::ops

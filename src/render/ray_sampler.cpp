@@ -83,9 +83,12 @@ ops::PackedSamples packed(const Rays& rays, const at::Tensor& hit, const at::Ten
 }  // namespace
 
 RaySamples OccupancySampler::sample(const Rays& rays, const at::Tensor& jitter) const {
-  return {ops::march_rays(rays.origins, rays.directions, jitter, grid_ ? grid_->occupied() : at::Tensor(),
-                          {.radius = radius_, .samples_per_ray = samples_per_ray_, .near = kNear}),
-          {}, {}};
+  const ops::PackedSamples marched =
+      ops::march_rays(rays.origins, rays.directions, jitter, grid_ ? grid_->occupied() : at::Tensor(),
+                      {.radius = radius_, .samples_per_ray = samples_per_ray_, .near = kNear});
+  if (stop_.least <= 0.0 || stop_.field == nullptr) return {marched, {}, {}};
+  const at::NoGradGuard no_grad;
+  return {ops::stop_rays(marched, stop_.field->density(marched.x_world), stop_.least), {}, {}};
 }
 
 RaySamples ProposalSampler::sample(const Rays& rays, const at::Tensor& jitter) const {

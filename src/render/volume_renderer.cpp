@@ -75,7 +75,10 @@ RenderedView render_view(const Field& field, const Background& background, const
   view.proposals = std::move(sampled.proposals);
   view.edges = sampled.edges;
   const ops::PackedSamples& samples = view.samples;
-  const FieldSamples found = field.query(samples.x_world, request_for(options));
+  const FieldSamples found = [&] {
+    const ScopedPart part(Part::kField);
+    return field.query(samples.x_world, request_for(options));
+  }();
   const at::Tensor color = shade(found.albedo, found.normal, samples.x_world, options.lighting);
   const ops::Composite seen = ops::composite(found.sigma, samples.delta, samples.t, color, found.normal, samples.ray_offsets);
   view.sigma = found.sigma;

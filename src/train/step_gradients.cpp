@@ -221,7 +221,8 @@ std::unique_ptr<RaySampler> Trainer::ray_sampler() const {
     const double progress = static_cast<double>(step_) / static_cast<double>(config_.iterations);
     return std::make_unique<ProposalSampler>(*scene_.proposal, config_.render, progress);
   }
-  return std::make_unique<OccupancySampler>(config_.field.bounding_radius, &scene_.occupancy, config_.render.samples_per_ray);
+  return std::make_unique<OccupancySampler>(config_.field.bounding_radius, &scene_.occupancy, config_.render.samples_per_ray,
+                                            EarlyStop{scene_.field.get(), config_.render.early_stop});
 }
 
 RenderedView Trainer::render_training_view(const Camera& camera, std::int64_t view, std::int64_t resolution, RayPart part) const {

@@ -31,7 +31,7 @@ bool rays_are_separable(const Config& config) {
 }
 
 StepForecast forecast_step(const Config& config, const PriorManifest& manifest, std::size_t vae_bytes, const StepPlan& plan) {
-  constexpr double kSampleShare = 0.4;         // of the steps across the sphere, in a scene that is still fog
+  constexpr double kSampleShare = 0.25;        // of the steps across the sphere, in a scene that is still fog
   constexpr double kHashSample = 120, kMlpSample = 160;  // bytes: what march, field and composite keep, with gradients
   constexpr double kLargeEncoder = 11500, kSmallEncoder = 900;  // bytes of activations a pixel
   constexpr std::size_t kLargeVae = 50u << 20;
@@ -41,14 +41,15 @@ StepForecast forecast_step(const Config& config, const PriorManifest& manifest, 
   const auto views = static_cast<double>(plan.in_sequence() ? 1 : config.train.batch_size);
   const bool mlp = config.field.type == "mlp";
   const double samples = edge * edge * static_cast<double>(config.render.samples_per_ray) * (config.render.sampling == "proposal" ? 1.0 : kSampleShare);
-  double render = samples * (mlp ? kMlpSample : kHashSample) / static_cast<double>(plan.ray_parts());
-  if (mlp) {  // a residual block keeps about eight tensors of its width; with analytic normals once more
+  double render = views * samples * (mlp ? kMlpSample : kHashSample) / static_cast<double>(plan.ray_parts());
+  if (mlp) {  // two threads' chunks; a residual block keeps about eight tensors of its width, with analytic normals once more
     const MlpFieldConfig& network = config.field.mlp;
     const double at_once = network.chunk > 0 ? std::min(samples, 2.0 * static_cast<double>(network.chunk)) : samples;
-    render += at_once * 4.0 * 16.0 * static_cast<double>(network.blocks * network.width);
+    render += (network.chunk > 0 ? 1.0 : views) * at_once * 4.0 * 16.0 * static_cast<double>(network.blocks * network.width);
   }
   StepForecast forecast;
-  forecast.render = static_cast<std::size_t>(views * render + 64.0 * edge * edge * static_cast<double>(config.train.batch_size));
+  forecast.apart = plan.in_sequence();
+  forecast.render = static_cast<std::size_t>(render + 64.0 * edge * edge * static_cast<double>(config.train.batch_size));
   if (manifest.latent) {
     const double pixels = 64.0 * static_cast<double>(manifest.resolution * manifest.resolution);
     forecast.encoder = static_cast<std::size_t>(views * pixels * (vae_bytes > kLargeVae ? kLargeEncoder : kSmallEncoder));

@@ -1,5 +1,6 @@
 #pragma once
 /// How much of a step is in memory at once.
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -37,7 +38,8 @@ bool rays_are_separable(const Config& config);
 /// default scenes keep, and of the activations that SD's and TAESD's encoders leave behind for each pixel.
 struct StepForecast {
   std::size_t render = 0, encoder = 0, prior = 0;
-  std::size_t total() const { return render + encoder + prior; }
+  bool apart = false;  ///< the graphs of render and encoder are not there while the prior runs
+  std::size_t total() const { return apart ? std::max(render + encoder, prior) : render + encoder + prior; }
 };
 StepForecast forecast_step(const Config& config, const PriorManifest& manifest, std::size_t vae_bytes, const StepPlan& plan);
 

@@ -14,7 +14,7 @@ namespace dreamfusion {
 namespace {
 
 /// Of the step's plan in a checkpoint.
-constexpr const char* kPlanLevel = "trainer.step_plan";
+constexpr const char* kPlanLevel = "trainer.step_plan";  // "trainer.": not for those who only look at the scene
 
 double gradient_norm(const std::vector<ParameterGroup>& groups) {
   double sum = 0.0;

@@ -340,5 +340,29 @@ TEST_F(CommandLine, ThePriorMayBeOnAnotherDevice) {
   expect_fault(run(small_run({"--force", "--prior-device", "tpu"})), 2, "tpu");
 }
 
+TEST_F(CommandLine, ABudgetBelowTheWeightsIsToldBeforeAnythingIsWritten) {
+  expect_fault(run(small_run({"--memory-budget", "0.000001"})), 2, "the memory budget is too small");
+  EXPECT_FALSE(fs::exists(path("run")));
+  for (const char* nonsense : {"-1", "abc", "nan"}) EXPECT_EQ(run(small_run({"--memory-budget", nonsense})).exit_code, 2) << nonsense;
+}
+
+TEST_F(CommandLine, ARunThatMemoryEndsSaysSoAndLeavesNoRiddle) {
+  const Outcome outcome = run(small_run({"--memory-budget", "0.00045", "render.train_resolution=96"}));
+  EXPECT_EQ(outcome.exit_code == 1 || outcome.exit_code == 2, true) << outcome.err;
+  EXPECT_NE(outcome.err.find("memory"), std::string::npos) << outcome.err;
+  EXPECT_EQ(outcome.err.find("internal error"), std::string::npos) << outcome.err;
+  if (fs::exists(path("run/run.json"))) {
+    EXPECT_EQ(nlohmann::json::parse(read_text(path("run/run.json")))["status"].get<std::string>().rfind("failed: not enough memory", 0), 0u);
+  }
+}
+
+TEST_F(CommandLine, ARunInABudgetFinishesAndNotesWhatItTook) {
+  const Outcome outcome = run(small_run({"--memory-budget", "0.02", "train.batch_size=4", "render.train_resolution=96"}));
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto notes = nlohmann::json::parse(read_text(path("run/run.json")));
+  EXPECT_LE(notes["peak_tensor_bytes"].get<double>(), 0.02e9);
+  EXPECT_GT(notes["peak_tensor_bytes_during"]["field"].get<double>(), 0.0);
+}
+
 }  // namespace
 }  // namespace dreamfusion

@@ -149,5 +149,32 @@ TEST(MarchRays, RefusesWrongShapes) {
   EXPECT_THROW(march_rays(origins, origins, {}, at::ones({4, 4, 4}), {}), c10::Error);
 }
 
+/// Three rays of 3, 0 and 4 samples.
+PackedSamples seven_samples() {
+  return {at::tensor({0, 3, 3, 7}, at::kLong), at::tensor({0, 0, 0, 2, 2, 2, 2}, at::kLong), at::arange(7, at::kDouble), at::full({7}, 0.5, at::kDouble),
+          at::arange(21, at::kDouble).view({7, 3})};
+}
+
+TEST(StopRays, KeepsWhatTheLightStillReaches) {
+  const PackedSamples samples = seven_samples();
+  // Behind the second sample of the first ray e^−5 is left; the first sample of the last ray takes all.
+  const at::Tensor sigma = at::tensor({0.0, 10.0, 1.0, 100.0, 0.0, 0.0, 0.0}, at::kDouble);
+  for (const bool plain : {false, true}) {
+    const PackedSamples kept = plain ? reference::stop_rays(samples, sigma, 1e-2) : stop_rays(samples, sigma, 1e-2);
+    EXPECT_TRUE(kept.ray_offsets.equal(at::tensor({0, 2, 2, 3}, at::kLong))) << kept.ray_offsets;
+    EXPECT_TRUE(kept.ray_index.equal(at::tensor({0, 0, 2}, at::kLong)));
+    EXPECT_TRUE(kept.t.equal(at::tensor({0.0, 1.0, 3.0}, at::kDouble)));
+    EXPECT_TRUE(kept.x_world.equal(samples.x_world.index_select(0, at::tensor({0, 1, 3}, at::kLong))));
+  }
+}
+
+TEST(StopRays, ChangesNothingThatShows) {
+  const PackedSamples samples = seven_samples();
+  const at::Tensor sigma = at::tensor({1.0, 30.0, 2.0, 0.2, 60.0, 5.0, 5.0}, at::kDouble);
+  const PackedSamples kept = stop_rays(samples, sigma, 1e-4), all = stop_rays(samples, sigma, 1e-30);
+  EXPECT_LT(kept.t.size(0), 7);
+  EXPECT_EQ(all.t.size(0), 7);
+}
+
 }  // namespace
 }  // namespace dreamfusion::ops

@@ -102,6 +102,7 @@ struct RenderConfig {
   std::int64_t occupancy_resolution = 32;
   double occupancy_threshold = 1.0;
   double occupancy_decay = 0.95;
+  double early_stop = 0.0;
   std::int64_t occupancy_refresh = 16;
   ProposalConfig proposal;
 
@@ -118,6 +119,7 @@ struct RenderConfig {
     v.option("occupancy_resolution", occupancy_resolution, "cells along an edge of the occupancy grid; 0 = no skipping", Interval{0, 256});
     v.option("occupancy_threshold", occupancy_threshold, "a cell is skipped below this density [1/world unit]", Interval{0, 1000});
     v.option("occupancy_decay", occupancy_decay, "the grid keeps a running maximum that fades by this factor at each refresh", Interval{0, 1});
+    v.option("early_stop", early_stop, "samples behind which less than this share of a ray's light is left are not trained; costs a density for every sample first, pays for opaque objects with lit views (nerfacc: 1e-4); 0 = off", Interval{0, 0.1});
     v.option("occupancy_refresh", occupancy_refresh, "steps between refreshes of the grid", Interval{1, 10000});
     v.section("proposal", proposal, "render.sampling=proposal");
   }

@@ -33,7 +33,12 @@ struct PackedSamples {
 PackedSamples march_rays(const at::Tensor& origins, const at::Tensor& directions, const at::Tensor& jitter,
                          const at::Tensor& occupancy, const MarchOptions& options);
 
+/// Early termination: of each ray the samples in front of which at least the share `least` of its light is left, as
+/// `sigma` [N] has it; the first always stays. On a GPU all samples stay: to know how many go would make the host wait.
+PackedSamples stop_rays(const PackedSamples& samples, const at::Tensor& sigma, double least);
+
 namespace reference {
+PackedSamples stop_rays(const PackedSamples& samples, const at::Tensor& sigma, double least);
 PackedSamples march_rays(const at::Tensor& origins, const at::Tensor& directions, const at::Tensor& jitter,
                          const at::Tensor& occupancy, const MarchOptions& options);
 }  // namespace reference

@@ -32,17 +32,24 @@ class RaySampler {
   virtual RaySamples sample(const Rays& rays, const at::Tensor& jitter) const = 0;
 };
 
+/// Where rays stop: once less than `least` of their light is left, by the density of `field`.
+struct EarlyStop {
+  const Field* field = nullptr;  ///< must outlive the sampler
+  double least = 0.0;            ///< 0 = nowhere
+};
+
 /// Even steps across the sphere, without the cells that `grid` knows to be empty (null: none).
 class OccupancySampler final : public RaySampler {
  public:
-  OccupancySampler(double radius, const OccupancyGrid* grid, std::int64_t samples_per_ray)
-      : radius_(radius), grid_(grid), samples_per_ray_(samples_per_ray) {}
+  OccupancySampler(double radius, const OccupancyGrid* grid, std::int64_t samples_per_ray, EarlyStop stop = {})
+      : radius_(radius), grid_(grid), samples_per_ray_(samples_per_ray), stop_(stop) {}
   RaySamples sample(const Rays& rays, const at::Tensor& jitter) const override;
 
  private:
   double radius_;
   const OccupancyGrid* grid_;
   std::int64_t samples_per_ray_;
+  EarlyStop stop_;
 };
 
 /// Rounds of intervals drawn where the densities of `proposal` put the weight of the round before, then the final samples

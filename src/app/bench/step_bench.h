@@ -5,7 +5,7 @@
 #include <functional>
 
 #include "dreamfusion/config/config.h"
-#include "dreamfusion/core/profile.h"
+#include "dreamfusion/core/memory.h"
 #include "dreamfusion/guidance/diffusion_prior.h"
 #include "dreamfusion/train/trainer.h"
 #include "bench/timing.h"
@@ -15,6 +15,7 @@ namespace dreamfusion::bench {
 struct StepTimes {
   Timing step, plain_step, guided;  ///< own kernels; plain ATen; classifier-free guidance's forward pass alone
   PartTimes parts;                  ///< seconds a step, mean
+  TensorMemory memory;              ///< of steps with own kernels
   double samples_per_ray = 0;
 };
 

@@ -3,9 +3,12 @@
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "march_rays_kernel.h"
@@ -127,6 +130,47 @@ PackedSamples march_rays(const at::Tensor& origins, const at::Tensor& directions
     fill_samples(march, rays, kept, samples);
   });
   return samples;
+}
+
+PackedSamples stop_rays(const PackedSamples& samples, const at::Tensor& sigma, double least) {
+  const std::int64_t rays = samples.ray_offsets.size(0) - 1, room = samples.t.size(0);
+  PackedSamples kept;
+  kept.ray_offsets = at::empty({rays + 1}, at::kLong);
+  kept.ray_index = at::empty({room}, at::kLong);
+  kept.t = at::empty_like(samples.t);
+  kept.delta = at::empty_like(samples.delta);
+  kept.x_world = at::empty_like(samples.x_world);
+  std::int64_t next = 0;
+  AT_DISPATCH_FLOATING_TYPES(sigma.scalar_type(), "stop_rays", [&] {
+    const auto *from = samples.ray_offsets.const_data_ptr<std::int64_t>();
+    auto* to = kept.ray_offsets.mutable_data_ptr<std::int64_t>();
+    const auto *density = sigma.const_data_ptr<scalar_t>(), *length = samples.delta.const_data_ptr<scalar_t>();
+    const auto farthest = static_cast<scalar_t>(-std::log(least));  // optical depth; without a logarithm a sample
+    const auto copy = [](const at::Tensor& source, const at::Tensor& target, std::int64_t first, std::int64_t at, std::int64_t count) {
+      const auto width = static_cast<std::size_t>(source.dim() == 2 ? source.size(1) : 1) * source.element_size();
+      std::memcpy(static_cast<char*>(target.data_ptr()) + static_cast<std::size_t>(at) * width,
+                  static_cast<const char*>(source.const_data_ptr()) + static_cast<std::size_t>(first) * width,
+                  static_cast<std::size_t>(count) * width);
+    };
+    to[0] = 0;
+    for (std::int64_t ray = 0; ray < rays; ++ray) {
+      std::int64_t end = from[ray];
+      scalar_t depth = 0;
+      while (end < from[ray + 1] && (end == from[ray] || depth <= farthest)) {
+        depth += density[end] * length[end];
+        ++end;
+      }
+      const std::int64_t count = end - from[ray];
+      copy(samples.ray_index, kept.ray_index, from[ray], next, count);
+      copy(samples.t, kept.t, from[ray], next, count);
+      copy(samples.delta, kept.delta, from[ray], next, count);
+      copy(samples.x_world, kept.x_world, from[ray], next, count);
+      next += count;
+      to[ray + 1] = next;
+    }
+  });
+  return {kept.ray_offsets, kept.ray_index.narrow(0, 0, next), kept.t.narrow(0, 0, next), kept.delta.narrow(0, 0, next),
+          kept.x_world.narrow(0, 0, next)};
 }
 
 }  // namespace dreamfusion::ops::cpu

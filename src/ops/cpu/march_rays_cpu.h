@@ -8,4 +8,7 @@ namespace dreamfusion::ops::cpu {
 PackedSamples march_rays(const at::Tensor& origins, const at::Tensor& directions, const at::Tensor& jitter,
                          const at::Tensor& occupancy, const MarchOptions& options);
 
+/// As ops::stop_rays; everything contiguous.
+PackedSamples stop_rays(const PackedSamples& samples, const at::Tensor& sigma, double least);
+
 }  // namespace dreamfusion::ops::cpu

@@ -8,7 +8,9 @@
 namespace dreamfusion::ops::cpu {
 
 /// Kernels are compiled for these numbers of features a vertex.
-constexpr bool has_feature_kernel(std::int64_t features) { return features == 1 || features == 2 || features == 4 || features == 8; }
+constexpr bool has_feature_kernel(std::int64_t features) {
+  return features == 1 || features == 2 || features == 4 || features == 8;
+}
 
 /// A range of rows of one level, and for dense levels the z planes that it consists of.
 struct RowRange {
@@ -26,8 +28,8 @@ struct ScatterPoints {
   std::int64_t inputs;
 };
 
-/// Adds all points, in their order, to grad_table [T, F], for an F that has_feature_kernel. Each thread owns a set of rows: no races, no buffers to reduce, and the
-/// same bits for any number of threads.
+/// Adds all points, in their order, to grad_table [T, F], for an F that has_feature_kernel. Each thread owns a set of rows: no races,
+/// no buffers to reduce, and the same bits for any number of threads.
 template <class scalar>
 void add_to_table(const std::vector<kernel::GridLevel>& levels, std::int64_t features, const ScatterPoints<scalar>& points,
                   scalar* grad_table);

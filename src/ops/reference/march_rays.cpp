@@ -53,4 +53,18 @@ PackedSamples march_rays(const at::Tensor& origins, const at::Tensor& directions
   return samples;
 }
 
+PackedSamples stop_rays(const PackedSamples& samples, const at::Tensor& sigma, double least) {
+  const at::NoGradGuard no_grad;
+  if (sigma.size(0) == 0) return samples;
+  const at::Tensor& ray = samples.ray_index;
+  const at::Tensor place = at::arange(ray.size(0), ray.options()) - samples.ray_offsets.index_select(0, ray);
+  const std::int64_t rays = samples.ray_offsets.size(0) - 1;
+  const at::Tensor padded = at::zeros({rays, place.max().item<std::int64_t>() + 1}, sigma.options()).index_put({ray, place}, sigma * samples.delta);
+  const at::Tensor depth = (padded.cumsum(1) - padded).index({ray, place});
+  const at::Tensor kept = (at::exp(-depth) >= least).logical_or(place == 0).nonzero().squeeze(1);
+  const at::Tensor counts = at::bincount(ray.index_select(0, kept), {}, rays);
+  return {at::cat({at::zeros({1}, counts.options()), counts.cumsum(0)}), ray.index_select(0, kept), samples.t.index_select(0, kept),
+          samples.delta.index_select(0, kept), samples.x_world.index_select(0, kept)};
+}
+
 }  // namespace dreamfusion::ops::reference
