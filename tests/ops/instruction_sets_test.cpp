@@ -50,8 +50,9 @@ at::Tensor run(InstructionSet set, NormalRule normals) {
   const auto type = at::TensorOptions().dtype(kType);
   const at::Tensor workspace = at::empty({kernels.workspace_size(model)}, type), sigma = at::zeros({kPoints}, type),
                    albedo = at::zeros({kPoints, 3}, type), normal = at::zeros({kPoints, 3}, type);
+  const GridFieldAnswers<scalar> answers{data(sigma), data(albedo), normals == NormalRule::kNone ? nullptr : data(normal)};
   for (std::int64_t first = 0; first < kPoints; first += model.samples_per_tile())
-    kernels.forward(model, data(x), first, std::min(first + model.samples_per_tile(), kPoints), {data(sigma), data(albedo), data(normal)}, data(workspace));
+    kernels.forward(model, data(x), first, std::min(first + model.samples_per_tile(), kPoints), answers, data(workspace));
   const std::int64_t columns = kPoints * model.columns_per_sample();
   const at::Tensor x01 = at::zeros({columns, 3}, type), features = at::zeros({columns, inputs}, type), direction = at::zeros({columns, 3}, type),
                    reverse = at::zeros({columns, inputs}, type), network = at::zeros({model.network_size()}, type),

@@ -29,7 +29,7 @@ struct GridFieldModel {
 
 template <class scalar>
 struct GridFieldAnswers {
-  scalar *sigma, *albedo, *normal;  // [N], [N, 3], [N, 3]; the latter two may be null
+  scalar *sigma, *albedo, *normal;  // [N], [N, 3], [N, 3]; the latter two may be null, and `normal` is without a rule for normals
 };
 
 template <class scalar>
@@ -59,6 +59,5 @@ struct GridFieldTileKernels {
                    const GridFieldGradients<scalar>& grads, const TableContributions<scalar>& table, scalar* network,
                    scalar* workspace);
 };
-
 
 }  // namespace dreamfusion::ops::cpu
