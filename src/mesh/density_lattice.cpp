@@ -7,10 +7,12 @@
 #include <cmath>
 #include <vector>
 
+#include "dreamfusion/core/chunks.h"
+
 namespace dreamfusion {
 namespace {
 
-constexpr std::int64_t kPointsPerChunk = 1 << 18;
+constexpr std::int64_t kPointsPerChunk = 1 << 17;
 constexpr double kMinDensity = 1e-6;  ///< below it the inverse of softplus runs off to −∞
 constexpr double kFallPerCell = 1.0;  ///< of the surface value, across the bounding sphere
 
@@ -52,9 +54,8 @@ at::Tensor sample_lattice(const Field& field, const OccupancyGrid* grid, const S
   const double radius = field.bounding_radius();
   const auto options = at::TensorOptions().dtype(at::kFloat).device(grid ? grid->device() : c10::Device(c10::kCPU));
   at::Tensor values = at::empty({lattice.size[2], lattice.size[1], lattice.size[0]}, at::kFloat);
-  const std::int64_t slices = std::max<std::int64_t>(1, kPointsPerChunk / (lattice.size[0] * lattice.size[1]));
-  for (std::int64_t first = 0; first < lattice.size[2]; first += slices) {
-    const std::int64_t last = std::min(first + slices, lattice.size[2]);
+  const std::int64_t in_slice = lattice.size[0] * lattice.size[1];
+  in_chunks(lattice.size[2], std::max<std::int64_t>(1, kPointsPerChunk / in_slice), 1, [&](std::int64_t first, std::int64_t last) {
     const at::Tensor x_world = slice_points(lattice, first, last, options);
     const at::Tensor visible = visible_points(x_world, grid, radius, lattice.spacing).nonzero().squeeze(-1);
     at::Tensor sigma = at::zeros({x_world.size(0)}, options);
@@ -62,7 +63,7 @@ at::Tensor sample_lattice(const Field& field, const OccupancyGrid* grid, const S
     const at::Tensor depth = (radius - x_world.norm(2, {-1}, false)) / lattice.spacing;  // cells below the sphere
     const at::Tensor slab = at::minimum(surface_values(sigma), depth * kFallPerCell + surface_value(level));
     values.slice(0, first, last).copy_(slab.view({last - first, lattice.size[1], lattice.size[0]}));
-  }
+  });
   return values;
 }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "dreamfusion/core/chunks.h"
 #include "dreamfusion/render/volume_renderer.h"
 
 namespace dreamfusion {
@@ -15,6 +16,7 @@ namespace {
 constexpr int kViews = 8;
 constexpr std::int64_t kSize = 96;
 constexpr std::int64_t kSamplesPerRay = 96;
+constexpr std::int64_t kRaysPerChunk = 4096, kFewestRays = 64;
 constexpr double kFovY = 40.0 * std::numbers::pi / 180.0;
 constexpr double kLowElevation = 5.0 * std::numbers::pi / 180.0, kHighElevation = 45.0 * std::numbers::pi / 180.0;
 constexpr int kLevels = 96;
@@ -75,11 +77,17 @@ void fill_triangle(const std::array<Pixel, 3>& p, std::int64_t size, bool* cover
 Silhouette look(const Field& field, const OccupancyGrid* grid, const Camera& camera) {
   const Rays rays = camera_rays({camera}, kSize, kSize, grid ? grid->device() : c10::Device(c10::kCPU));
   const OccupancySampler sampler(field.bounding_radius(), grid, kSamplesPerRay);
-  const RenderedView view = render_view(field, SolidBackground({0, 0, 0}), sampler, rays, {});
-  const at::Tensor none = at::zeros({kSize * kSize}, view.sigma.options());
-  const at::Tensor sigma = view.sigma * (view.samples.delta > 0);  // a GPU's spare rows are nobody's
-  const at::Tensor peak = none.scatter_reduce(0, view.samples.ray_index, sigma, "amax");
-  return {camera, (view.opacity > 0.5).view({kSize, kSize}).cpu(), peak.to(at::kFloat).view({kSize, kSize}).cpu()};
+  std::vector<at::Tensor> opaque, peaks;
+  in_chunks(kSize * kSize, kRaysPerChunk, kFewestRays, [&](std::int64_t first, std::int64_t last) {
+    const Rays part{rays.origins.slice(0, first, last), rays.directions.slice(0, first, last)};
+    const RenderedView view = render_view(field, SolidBackground({0, 0, 0}), sampler, part, {});
+    const at::Tensor none = at::zeros({last - first}, view.sigma.options());
+    const at::Tensor sigma = view.sigma * (view.samples.delta > 0);  // a GPU's spare rows are nobody's
+    const at::Tensor peak = none.scatter_reduce(0, view.samples.ray_index, sigma, "amax");
+    opaque.push_back((view.opacity > 0.5).cpu());
+    peaks.push_back(peak.to(at::kFloat).cpu());
+  });
+  return {camera, at::cat(opaque).view({kSize, kSize}), at::cat(peaks).view({kSize, kSize})};
 }
 
 }  // namespace

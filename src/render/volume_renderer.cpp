@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "dreamfusion/core/memory.h"
+#include "dreamfusion/core/chunks.h"
 #include "dreamfusion/core/profile.h"
 #include "dreamfusion/core/tensor_check.h"
 #include "dreamfusion/ops/composite.h"
@@ -99,25 +99,16 @@ ViewImages render_images(const Field& field, const Background& background, const
   const at::NoGradGuard no_grad;
   const c10::Device device = grid ? grid->device() : c10::Device(c10::kCPU);
   const Rays rays = camera_rays({camera}, height, width, device);
-  const std::int64_t count = height * width;
   std::vector<at::Tensor> color, normal, opacity, depth;
-  std::int64_t chunk = kRaysPerChunk;
-  for (std::int64_t first = 0; first < count;) {
-    const std::int64_t last = std::min(first + chunk, count);
+  in_chunks(height * width, kRaysPerChunk, kFewestRays, [&](std::int64_t first, std::int64_t last) {
     const Rays part{rays.origins.slice(0, first, last), rays.directions.slice(0, first, last)};
     const at::Tensor jitter = options.jitter.defined() ? options.jitter.slice(0, first, last) : at::Tensor();
-    try {
-      const Pixels pixels = finished_pixels(field, background, grid, part, options, jitter);
-      color.push_back(pixels.color);
-      opacity.push_back(pixels.opacity);
-      depth.push_back(pixels.depth);
-      if (pixels.normal.defined()) normal.push_back(pixels.normal);
-      first = last;
-    } catch (const std::exception& error) {
-      if (!is_out_of_memory(error) || last - first <= kFewestRays) throw;
-      chunk = (last - first) / 2;
-    }
-  }
+    const Pixels pixels = finished_pixels(field, background, grid, part, options, jitter);
+    color.push_back(pixels.color);
+    opacity.push_back(pixels.opacity);
+    depth.push_back(pixels.depth);
+    if (pixels.normal.defined()) normal.push_back(pixels.normal);
+  });
   const auto image = [&](const std::vector<at::Tensor>& parts) {
     return parts.empty() ? at::Tensor() : at::cat(parts).view({height, width, -1});
   };

@@ -22,7 +22,7 @@ std::string reread(const std::string& text) { return config_to_json(config_from_
 std::vector<ordered_json> neighbours(const ordered_json& value) {
   if (value.is_boolean()) return {!value.get<bool>()};
   if (value.is_number_integer()) return {value.get<std::int64_t>() + 1, value.get<std::int64_t>() - 1};
-  if (value.is_number()) return {value.get<double>() * 0.75, value.get<double>() + 0.25};
+  if (value.is_number()) return {value.get<double>() * 0.75, value.get<double>() + 0.25, value.get<double>() + 0.0625};
   if (value.is_string()) {
     return {"a new text", "exp", "none", "environment", "uniform", "words", "mlp", "analytic", "focal", "cone", "proposal",
             "reconstruction", "sqrt", "interpolate", "sum", "all", "adan", "bfloat16", "mean", "float32", "aot_inductor"};
