@@ -90,7 +90,7 @@ at::Tensor shade(const at::Tensor& albedo, const at::Tensor& normal, const at::T
   check_float(x_world, "x_world", {kAny, 3});
   const std::int64_t count = x_world.size(0);
   if (lighting.mode != ShadingMode::kTextureless) check_float(albedo, "albedo", {count, 3});
-  if (lighting.mode == ShadingMode::kAlbedo) return albedo.clamp_max(1.0);
+  if (lighting.mode == ShadingMode::kAlbedo) return albedo;
 
   check_float(normal, "normal", {count, 3});
   const at::Tensor reflects = lighting.mode == ShadingMode::kTextureless ? at::Tensor() : albedo;

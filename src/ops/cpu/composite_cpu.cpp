@@ -1,24 +1,26 @@
 #include "cpu/composite_cpu.h"
 
 #include <ATen/Dispatch.h>
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 
 #include "composite_kernel.h"
 #include "cpu/instruction_sets.h"
+#include "cpu/tasks.h"
 
 namespace dreamfusion::ops::cpu {
 namespace {
 
-constexpr std::int64_t kRaysPerTask = 64;
+constexpr std::int64_t kRaysPerTask = 128;
 
 /// Calls body(ray, begin, end) for every ray.
 template <class Body>
 void for_each_ray(const at::Tensor& ray_offsets, const Body& body) {
   const std::int64_t* offsets = ray_offsets.const_data_ptr<std::int64_t>();
-  at::parallel_for(0, ray_offsets.size(0) - 1, kRaysPerTask, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t ray = first; ray < last; ++ray) body(ray, offsets[ray], offsets[ray + 1]);
+  const std::int64_t rays = ray_offsets.size(0) - 1;
+  for_tasks((rays + kRaysPerTask - 1) / kRaysPerTask, [&](std::int64_t task) {
+    for (std::int64_t ray = task * kRaysPerTask; ray < std::min((task + 1) * kRaysPerTask, rays); ++ray)
+      body(ray, offsets[ray], offsets[ray + 1]);
   });
 }
 
@@ -110,8 +112,9 @@ template <class scalar, class Body>
 void for_ray_tasks(const CompositeInputs& in, scalar* absorbed, const Body& body) {
   const std::int64_t* offsets = in.ray_offsets.const_data_ptr<std::int64_t>();
   const auto *sigma = in.sigma.const_data_ptr<scalar>(), *delta = in.delta.const_data_ptr<scalar>();
-  at::parallel_for(0, in.ray_offsets.size(0) - 1, kRaysPerTask, [&](std::int64_t first, std::int64_t last) {
-    const std::int64_t begin = offsets[first];
+  const std::int64_t rays = in.ray_offsets.size(0) - 1;
+  for_tasks((rays + kRaysPerTask - 1) / kRaysPerTask, [&](std::int64_t task) {
+    const std::int64_t first = task * kRaysPerTask, last = std::min(first + kRaysPerTask, rays), begin = offsets[first];
     best_kernels<scalar>().absorption(sigma + begin, delta + begin, offsets[last] - begin, absorbed + begin);
     for (std::int64_t ray = first; ray < last; ++ray) body(ray, offsets[ray], offsets[ray + 1]);
   });

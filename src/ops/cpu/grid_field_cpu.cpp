@@ -1,7 +1,6 @@
 #include "cpu/grid_field_cpu.h"
 
 #include <ATen/Dispatch.h>
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
@@ -11,11 +10,13 @@
 
 #include "cpu/grid_encode_cpu.h"
 #include "cpu/instruction_sets.h"
+#include "cpu/tasks.h"
 
 namespace dreamfusion::ops::cpu {
 namespace {
 
 // Blocks of the backward pass are summed up one by one in their order, however many threads there are.
+constexpr int kTilesPerTask = 4;
 constexpr int kTilesPerBlock = 8;
 constexpr int kBlocksPerRound = 64;  // what the table gets from a round stays in the cache until it is added
 
@@ -88,11 +89,12 @@ void run_forward(const at::Tensor& x_world, const GridFieldModel<scalar>& model,
                                          samples.normal.defined() ? samples.normal.mutable_data_ptr<scalar>() : nullptr};
   const std::int64_t count = x_world.size(0), per_tile = model.samples_per_tile();
   const auto* x = x_world.const_data_ptr<scalar>();
-  at::parallel_for(0, (count + per_tile - 1) / per_tile, kTilesPerBlock, [&](std::int64_t begin, std::int64_t end) {
-    const at::Tensor workspace = workspace_for(model, x_world);
-    for (std::int64_t tile = begin; tile < end; ++tile) {
+  const std::int64_t tiles = (count + per_tile - 1) / per_tile;
+  const auto scratch = [&] { return workspace_for(model, x_world); };
+  for_tasks((tiles + kTilesPerTask - 1) / kTilesPerTask, scratch, [&](std::int64_t task, const at::Tensor& workspace) {
+    for (std::int64_t tile = task * kTilesPerTask; tile < std::min((task + 1) * kTilesPerTask, tiles); ++tile) {
       best_kernels<scalar>().grid_field.forward(model, x, tile * per_tile, std::min((tile + 1) * per_tile, count), answers,
-                                workspace.mutable_data_ptr<scalar>());
+                                                workspace.mutable_data_ptr<scalar>());
     }
   });
 }
@@ -113,14 +115,12 @@ void run_backward(const GridFieldSamples& grads, const at::Tensor& x_world, cons
   auto* total = network.mutable_data_ptr<scalar>();
   for (std::int64_t start = 0; start < count; start += per_round) {
     const std::int64_t stop = std::min(start + per_round, count), blocks = (stop - start + per_block - 1) / per_block;
-    at::parallel_for(0, blocks, 1, [&](std::int64_t begin, std::int64_t end) {
-      const at::Tensor workspace = workspace_for(model, x_world);
-      for (std::int64_t block = begin; block < end; ++block) {
-        const std::int64_t first = start + block * per_block, last = std::min(first + per_block, stop);
-        best_kernels<scalar>().grid_field.backward(model, x, first, last, incoming,
-                                   round.at_row((first - start) * model.columns_per_sample(), model.inputs), sums + block * size,
-                                   workspace.mutable_data_ptr<scalar>());
-      }
+    const auto scratch = [&] { return workspace_for(model, x_world); };
+    for_tasks(blocks, scratch, [&](std::int64_t block, const at::Tensor& workspace) {
+      const std::int64_t first = start + block * per_block, last = std::min(first + per_block, stop);
+      best_kernels<scalar>().grid_field.backward(model, x, first, last, incoming,
+                                                 round.at_row((first - start) * model.columns_per_sample(), model.inputs),
+                                                 sums + block * size, workspace.mutable_data_ptr<scalar>());
     });
     for (std::int64_t block = 0; block < blocks; ++block) {
       for (std::int64_t i = 0; i < size; ++i) total[i] += sums[block * size + i];

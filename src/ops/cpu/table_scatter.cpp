@@ -1,11 +1,14 @@
 #include "cpu/table_scatter.h"
 
-#include <ATen/Parallel.h>
+#include <algorithm>
 
 #include "cpu/instruction_sets.h"
+#include "cpu/tasks.h"
 
 namespace dreamfusion::ops::cpu {
 namespace {
+
+constexpr std::int64_t kPartsPerThread = 2;
 
 /// Cuts a dense level between z planes into `parts` ranges that about equally many points touch; every eighth is counted. What is
 /// added up does not depend on the cuts.
@@ -39,23 +42,48 @@ std::vector<RowRange> split_hashed(const kernel::GridLevel& level, std::int64_t 
   return ranges;
 }
 
+/// The lowest and highest z of each block, moved into the cube as `locate` does it (NaN: to 0).
+template <class scalar>
+std::vector<scalar> heights_of_blocks(const ScatterPoints<scalar>& points) {
+  const std::int64_t blocks = (points.count + kPointsPerBlock - 1) / kPointsPerBlock;
+  std::vector<scalar> heights(static_cast<std::size_t>(2 * blocks));
+  for (std::int64_t block = 0; block < blocks; ++block) {
+    scalar low = 1, high = 0;
+    for (std::int64_t i = block * kPointsPerBlock; i < std::min((block + 1) * kPointsPerBlock, points.count); ++i) {
+      const scalar given = points.x01[3 * i + 2], z = given > 0 ? std::min(given, scalar(1)) : scalar(0);
+      low = std::min(low, z);
+      high = std::max(high, z);
+    }
+    heights[static_cast<std::size_t>(2 * block)] = low;
+    heights[static_cast<std::size_t>(2 * block + 1)] = high;
+  }
+  return heights;
+}
+
+struct ScatterTask {
+  std::size_t level;
+  RowRange range;
+};
+
 }  // namespace
 
 template <class scalar>
 void add_to_table(const std::vector<kernel::GridLevel>& levels, std::int64_t features, const ScatterPoints<scalar>& points,
                   scalar* grad_table) {
-  const std::int64_t parts = at::get_num_threads();
-  std::vector<std::vector<RowRange>> ranges(levels.size());
-  at::parallel_for(0, static_cast<std::int64_t>(levels.size()), 1, [&](std::int64_t begin, std::int64_t end) {
-    for (auto l = static_cast<std::size_t>(begin); l < static_cast<std::size_t>(end); ++l) {
-      ranges[l] = levels[l].hashed ? split_hashed(levels[l], parts) : split_dense(levels[l], points.x01, points.count, parts);
-    }
-  });
-  at::parallel_for(0, parts, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (auto part = static_cast<std::size_t>(begin); part < static_cast<std::size_t>(end); ++part) {
-      for (std::size_t l = 0; l < levels.size(); ++l)
-        best_kernels<scalar>().scatter(levels[l], features, ranges[l][part], points, static_cast<std::int64_t>(l) * features, grad_table);
-    }
+  const std::int64_t threads = at::get_num_threads();
+  ScatterPoints<scalar> known = points;
+  const std::vector<scalar> heights = heights_of_blocks(points);
+  known.heights = heights.data();
+  std::vector<ScatterTask> tasks;
+  for (std::size_t l = 0; l < levels.size(); ++l) {
+    // A part of a hashed level looks at all points again, one of a dense level mostly at its own.
+    for (const RowRange& range : levels[l].hashed ? split_hashed(levels[l], threads)
+                                                  : split_dense(levels[l], points.x01, points.count, kPartsPerThread * threads))
+      tasks.push_back({l, range});
+  }
+  for_tasks(static_cast<std::int64_t>(tasks.size()), [&](std::int64_t task) {
+    const auto& [level, range] = tasks[static_cast<std::size_t>(task)];
+    best_kernels<scalar>().scatter(levels[level], features, range, known, static_cast<std::int64_t>(level) * features, grad_table);
   });
 }
 

@@ -26,10 +26,12 @@ struct ScatterPoints {
   const scalar* reverse = nullptr;    // [N, I]: row += (∇weight·direction)·reverse as well; null: not
   std::int64_t count;
   std::int64_t inputs;
+  const scalar* heights = nullptr;  // [⌈N/kPointsPerBlock⌉, 2] lowest and highest z of each block of points; null: not known
 };
+inline constexpr std::int64_t kPointsPerBlock = 32;
 
-/// Adds all points, in their order, to grad_table [T, F], for an F that has_feature_kernel. Each thread owns a set of rows: no races,
-/// no buffers to reduce, and the same bits for any number of threads.
+/// Adds all points to grad_table [T, F], for an F that has_feature_kernel. Each task owns a set of rows and takes the points in their
+/// order: no races, no buffers to reduce, and the same bits for any number of threads.
 template <class scalar>
 void add_to_table(const std::vector<kernel::GridLevel>& levels, std::int64_t features, const ScatterPoints<scalar>& points,
                   scalar* grad_table);

@@ -56,20 +56,26 @@ template <class scalar, int F, bool kDirectional>
 void scatter_dense(const kernel::GridLevel& level, const RowRange& range, const ScatterPoints<scalar>& points, std::int64_t first_feature,
                    scalar* rows) {
   const std::int64_t in_y = level.resolution, in_z = level.resolution * level.resolution;
-  for (std::int64_t i = 0; i < points.count; ++i) {
-    const kernel::AxisCell<scalar> z = kernel::locate(points.x01[3 * i + 2], level.resolution);
-    const bool lower = z.base >= range.first_plane && z.base < range.last_plane;
-    const bool upper = z.base + 1 >= range.first_plane && z.base + 1 < range.last_plane;
-    if (!lower && !upper) continue;
-    const PointOnGrid<scalar, F, kDirectional> point(points, i, level, z, first_feature);
-    scalar* corner = rows + (z.base * in_z + point.y.base * in_y + point.x.base) * F;
-    if (lower) {
-      add_to<scalar, 2 * F>(corner, point.share(0, 0));
-      add_to<scalar, 2 * F>(corner + in_y * F, point.share(1, 0));
-    }
-    if (upper) {
-      add_to<scalar, 2 * F>(corner + in_z * F, point.share(0, 1));
-      add_to<scalar, 2 * F>(corner + (in_z + in_y) * F, point.share(1, 1));
+  for (std::int64_t block = 0; block * kPointsPerBlock < points.count; ++block) {
+    if (points.heights != nullptr && (kernel::locate(points.heights[2 * block], level.resolution).base >= range.last_plane ||
+                                      kernel::locate(points.heights[2 * block + 1], level.resolution).base + 1 < range.first_plane))
+      continue;
+    const std::int64_t end = (block + 1) * kPointsPerBlock < points.count ? (block + 1) * kPointsPerBlock : points.count;
+    for (std::int64_t i = block * kPointsPerBlock; i < end; ++i) {
+      const kernel::AxisCell<scalar> z = kernel::locate(points.x01[3 * i + 2], level.resolution);
+      const bool lower = z.base >= range.first_plane && z.base < range.last_plane;
+      const bool upper = z.base + 1 >= range.first_plane && z.base + 1 < range.last_plane;
+      if (!lower && !upper) continue;
+      const PointOnGrid<scalar, F, kDirectional> point(points, i, level, z, first_feature);
+      scalar* corner = rows + (z.base * in_z + point.y.base * in_y + point.x.base) * F;
+      if (lower) {
+        add_to<scalar, 2 * F>(corner, point.share(0, 0));
+        add_to<scalar, 2 * F>(corner + in_y * F, point.share(1, 0));
+      }
+      if (upper) {
+        add_to<scalar, 2 * F>(corner + in_z * F, point.share(0, 1));
+        add_to<scalar, 2 * F>(corner + (in_z + in_y) * F, point.share(1, 1));
+      }
     }
   }
 }
