@@ -67,7 +67,20 @@ class BackwardPass {
   /// to[s·stride + k] = rows[k][s]: the values of a sample side by side.
   template <int K>
   static DREAMFUSION_INLINE void transpose(const scalar* rows, int samples, scalar* to, std::int64_t stride) {
-    for (int s = 0; s < samples; ++s) {
+    int s = 0;
+    if constexpr (K == 4) {
+      for (; s + 4 <= samples; s += 4) {
+        const auto a = load_row<scalar, 4>(rows + s), b = load_row<scalar, 4>(rows + kTileColumns + s),
+                   c = load_row<scalar, 4>(rows + 2 * kTileColumns + s), d = load_row<scalar, 4>(rows + 3 * kTileColumns + s);
+        const auto ab = __builtin_shufflevector(a, b, 0, 4, 1, 5, 2, 6, 3, 7), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5, 2, 6, 3, 7);
+        const auto low = __builtin_shufflevector(ab, cd, 0, 1, 8, 9, 2, 3, 10, 11), high = __builtin_shufflevector(ab, cd, 4, 5, 12, 13, 6, 7, 14, 15);
+        store_row<scalar, 4>(to + s * stride, __builtin_shufflevector(low, low, 0, 1, 2, 3));
+        store_row<scalar, 4>(to + (s + 1) * stride, __builtin_shufflevector(low, low, 4, 5, 6, 7));
+        store_row<scalar, 4>(to + (s + 2) * stride, __builtin_shufflevector(high, high, 0, 1, 2, 3));
+        store_row<scalar, 4>(to + (s + 3) * stride, __builtin_shufflevector(high, high, 4, 5, 6, 7));
+      }
+    }
+    for (; s < samples; ++s) {
 #pragma GCC unroll 8
       for (int k = 0; k < K; ++k) to[s * stride + k] = rows[k * kTileColumns + s];
     }

@@ -47,8 +47,7 @@ struct PointOnGrid {
 
 template <class scalar, int N>
 DREAMFUSION_INLINE void add_to(scalar* to, const typename Row<scalar, N>::Type& values) {
-  const typename Row<scalar, N>::Type sum = load_row<scalar, N>(to) + values;
-  __builtin_memcpy(to, &sum, sizeof(sum));
+  store_row<scalar, N>(to, load_row<scalar, N>(to) + values);
 }
 
 /// Whole planes belong to a range.

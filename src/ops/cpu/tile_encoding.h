@@ -23,6 +23,11 @@ DREAMFUSION_INLINE typename Row<scalar, F>::Type load_row(const scalar* from) {
   return row;
 }
 
+template <class scalar, int F>
+DREAMFUSION_INLINE void store_row(scalar* to, const typename Row<scalar, F>::Type& row) {
+  __builtin_memcpy(to, &row, sizeof(row));
+}
+
 /// Two rows side by side. Not by way of memory: a load of both halves would wait for two stores.
 template <class scalar, int F>
 DREAMFUSION_INLINE typename Row<scalar, 2 * F>::Type joined(const typename Row<scalar, F>::Type& a, const typename Row<scalar, F>::Type& b) {
