@@ -15,6 +15,18 @@ add_library(WebP::webpmux INTERFACE IMPORTED)
 target_include_directories(WebP::webpmux SYSTEM INTERFACE ${WEBP_INCLUDE})
 target_link_libraries(WebP::webpmux INTERFACE ${WEBPMUX_LIBRARY} ${WEBP_LIBRARY})
 
+find_path(MESHOPTIMIZER_INCLUDE meshoptimizer.h REQUIRED)
+find_library(MESHOPTIMIZER_LIBRARY meshoptimizer REQUIRED)
+add_library(MeshOptimizer::meshoptimizer INTERFACE IMPORTED)
+target_include_directories(MeshOptimizer::meshoptimizer SYSTEM INTERFACE ${MESHOPTIMIZER_INCLUDE})
+target_link_libraries(MeshOptimizer::meshoptimizer INTERFACE ${MESHOPTIMIZER_LIBRARY})
+
+find_path(TINYGLTF_INCLUDE tiny_gltf.h REQUIRED)
+find_library(TINYGLTF_LIBRARY tinygltf REQUIRED)
+add_library(TinyGltf::tinygltf INTERFACE IMPORTED)
+target_include_directories(TinyGltf::tinygltf SYSTEM INTERFACE ${TINYGLTF_INCLUDE})
+target_link_libraries(TinyGltf::tinygltf INTERFACE ${TINYGLTF_LIBRARY})
+
 # Unicode and regular expressions of the tokenizers.
 find_path(UTF8PROC_INCLUDE utf8proc.h REQUIRED)
 find_library(UTF8PROC_LIBRARY utf8proc REQUIRED)

@@ -7,6 +7,8 @@ source "$lib/common.sh"
 source "$lib/packages.sh"
 # shellcheck source-path=SCRIPTDIR source=libtorch.sh
 source "$lib/libtorch.sh"
+# shellcheck source-path=SCRIPTDIR source=xatlas.sh
+source "$lib/xatlas.sh"
 # shellcheck source-path=SCRIPTDIR source=build.sh
 source "$lib/build.sh"
 # shellcheck source-path=SCRIPTDIR source=export_env.sh
@@ -15,11 +17,11 @@ unset lib
 
 # Installs what is missing; sets DREAMFUSION_LIBTORCH.
 set_up() {
-  if find_libtorch; then
-    ensure_packages 0
-  else
-    ensure_packages 1
-    install_libtorch
-  fi
+  local libtorch=1 xatlas=1
+  find_libtorch || libtorch=0
+  find_xatlas || xatlas=0
+  ensure_packages $((libtorch == 0 || xatlas == 0))
+  ((libtorch == 1)) || install_libtorch
+  ((xatlas == 1)) || install_xatlas
   doing
 }

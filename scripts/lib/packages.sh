@@ -14,6 +14,8 @@ libwebp-dev         | header webp/mux.h             | libwebp with libwebpmux
 libutf8proc-dev     | header utf8proc.h             | utf8proc
 libpcre2-dev        | header pcre2.h                | PCRE2
 libssl-dev          | header openssl/evp.h          | OpenSSL
+libmeshoptimizer-dev| header meshoptimizer.h        | meshoptimizer 0.18 or newer
+libtinygltf-dev     | header tiny_gltf.h            | tinygltf
 libgtest-dev        | header gtest/gtest.h          | GoogleTest
 libtinyobjloader-dev| header tiny_obj_loader.h      | tinyobjloader
 download:python3         | tool python3             | Python 3

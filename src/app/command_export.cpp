@@ -10,9 +10,14 @@ ExitCode command_export(const Arguments& arguments) {
   options.custom_help("RUN [OPTIONS] [key=value …]");
   options.positional_help("");
   options.add_options()("run", "run folder", cxxopts::value<std::string>(), "RUN")(
-      "o,output", "OBJ file (default: RUN/mesh.obj)", cxxopts::value<std::string>(), "FILE")(
+      "o,output", "FILE.obj, .glb, .ply or .stl; its companions stand beside it (default: RUN/mesh.obj and RUN/mesh.glb)", cxxopts::value<std::string>(), "FILE")(
+      "mesh-format", "obj, glb, ply, stl, or several with commas", cxxopts::value<std::string>(), "LIST")(
+      "texture-size", "edge of the texture [texels]; 0 = vertex colours", cxxopts::value<std::string>(), "N")(
+      "target-faces,decimate-target", "triangles to merge down to; 0 = all", cxxopts::value<std::string>(), "N")(
+      "placement", "ground, center or world", cxxopts::value<std::string>(), "WHERE")(
+      "strict", "exit with 1 when the mesh has faults (see the report)")(
       "turntable", "render RUN/turntable anew as well")(
-      "resolution", "density samples along an edge of the object's box", cxxopts::value<std::int64_t>(), "N")(
+      "resolution", "density samples along an edge of the object's box", cxxopts::value<std::string>(), "N")(
       "isosurface-threshold", "density of the surface; 0 = found automatically", cxxopts::value<std::string>(), "X")(
       "overrides", "key=value for mesh.… and turntable.…", cxxopts::value<std::vector<std::string>>(), "KEY=VALUE");
   add_common_options(options);
@@ -25,11 +30,21 @@ ExitCode command_export(const Arguments& arguments) {
   if (parsed.count("overrides") > 0) {
     for (const std::string& text : parsed["overrides"].as<std::vector<std::string>>()) overrides.push_back(text);
   }
-  if (parsed.count("resolution") > 0) {
-    overrides.push_back("mesh.resolution=" + std::to_string(parsed["resolution"].as<std::int64_t>()));
+  const std::pair<const char*, const char*> shorthands[] = {{"resolution", "mesh.resolution"}, {"isosurface-threshold", "mesh.isosurface_threshold"},
+                                                            {"mesh-format", "mesh.formats"},   {"texture-size", "mesh.texture_size"},
+                                                            {"target-faces", "mesh.target_faces"}, {"placement", "mesh.placement"}};
+  std::filesystem::path stem;
+  if (parsed.count("output") > 0) {
+    const std::filesystem::path file = parsed["output"].as<std::string>();
+    const std::string ending = file.extension().string();
+    if (ending != ".obj" && ending != ".glb" && ending != ".ply" && ending != ".stl")
+      usage_error("--output wants a file whose ending says the format", file.string(), "name it .obj, .glb, .ply or .stl");
+    stem = file;
+    stem.replace_extension();
+    if (parsed.count("mesh-format") == 0) overrides.push_back("mesh.formats=" + ending.substr(1));
   }
-  if (parsed.count("isosurface-threshold") > 0) {
-    overrides.push_back("mesh.isosurface_threshold=" + parsed["isosurface-threshold"].as<std::string>());
+  for (const auto& [flag, key] : shorthands) {
+    if (parsed.count(flag) > 0) overrides.push_back(std::string(key) + "=" + parsed[flag].as<std::string>());
   }
   FinishedRun run = open_run(folder, common_overrides(parsed));
   const Config wanted = load_run_config(folder, overrides);
@@ -41,9 +56,8 @@ ExitCode command_export(const Arguments& arguments) {
     usage_error("export takes options of mesh and turntable only", found, "for example mesh.resolution=128");
   }
   if (run.config.mesh.resolution == 0) usage_error("mesh.resolution is 0: there is nothing to export", "", "--resolution 96");
-  write_mesh(run, parsed.count("output") > 0 ? std::filesystem::path(parsed["output"].as<std::string>())
-                                             : run.folder / "mesh.obj");
   if (parsed.count("turntable") > 0) write_run_turntable(run, run.folder / "turntable");
+  write_mesh(run, stem.empty() ? run.folder / "mesh" : stem, parsed.count("strict") > 0);
   return ExitCode::kDone;
 }
 

@@ -10,8 +10,6 @@
 #include "dreamfusion/core/resources.h"
 #include "dreamfusion/core/text.h"
 #include "dreamfusion/core/version.h"
-#include "dreamfusion/mesh/extract.h"
-#include "dreamfusion/mesh/write_obj.h"
 #include "dreamfusion/render/turntable.h"
 #include "dreamfusion/train/checkpoint.h"
 #include "dreamfusion/train/parameter_average.h"
@@ -106,24 +104,10 @@ void write_run_turntable(const FinishedRun& run, const fs::path& folder) {
   std::cout << "turntable  " << (folder / "turntable.webp").string() << std::endl;
 }
 
-void write_mesh(const FinishedRun& run, const fs::path& path) {
-  log_info("extracting the mesh");
-  const ExtractedMesh extracted = extract_mesh(*run.scene.field, &run.scene.occupancy, run.config.mesh);
-  write_obj(path, extracted.mesh,
-            "dreamfusion " + version() + "\nprompt: " + run.config.prompt + "\nseed: " + std::to_string(run.config.seed));
-  const MeshReport& report = extracted.report;
-  char facts[256];
-  std::snprintf(facts, sizeof(facts), "%lld vertices, %lld triangles, %lld piece%s, %s, iso-level %.3g, silhouette agreement %.3f",
-                static_cast<long long>(report.vertices), static_cast<long long>(report.triangles),
-                static_cast<long long>(report.components), report.components == 1 ? "" : "s",
-                report.closed ? "closed" : "NOT closed", extracted.iso_level, extracted.silhouette_iou);
-  std::cout << "mesh       " << path.string() << "  (" << facts << ")" << std::endl;
-}
-
 void write_results(const FinishedRun& run) {
   if (run.config.turntable.frames > 0) write_run_turntable(run, run.folder / "turntable");
   stop_if_interrupted("the checkpoint is safe: dreamfusion --resume=" + run.folder.string());
-  if (run.config.mesh.resolution > 0) write_mesh(run, run.folder / "mesh.obj");
+  if (run.config.mesh.resolution > 0) write_mesh(run, run.folder / "mesh", /*strict=*/false);
 }
 
 }  // namespace dreamfusion

@@ -121,6 +121,17 @@ void check_conflicts(const Config& config, Problems& problems) {
   }
 }
 
+void check_mesh_formats(const std::string& formats, Problems& problems) {
+  const std::set<std::string> known = {"obj", "glb", "ply", "stl"};
+  std::size_t first = 0;
+  do {
+    const std::size_t last = std::min(formats.find(',', first), formats.size());
+    const std::string format = formats.substr(first, last - first);
+    if (known.count(format) == 0) problems.push_back("mesh.formats: \"" + format + "\" is not one of obj, glb, ply, stl (separated by commas)");
+    first = last + 1;
+  } while (first <= formats.size());
+}
+
 }  // namespace
 
 void check_consistency(const Config& config, Problems& problems) {
@@ -129,6 +140,7 @@ void check_consistency(const Config& config, Problems& problems) {
   copy.visit(order);
   check_noise_levels(config, problems);
   check_conflicts(config, problems);
+  check_mesh_formats(config.mesh.formats, problems);
   const TrainConfig& train = config.train;
   if (train.watchdog_min_opacity > train.watchdog_max_opacity) {
     problems.push_back("train.watchdog_min_opacity: " + number_text(train.watchdog_min_opacity) +

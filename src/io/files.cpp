@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <memory>
 #include <stdexcept>
 
 #include "dreamfusion/core/error.h"
@@ -84,6 +85,20 @@ off_t end_of_last_line(int descriptor, const fs::path& path) {
   return 0;
 }
 
+/// @param path  what it will be called, for messages: the temporary's name says nothing to a user
+void write_temporary(const fs::path& temporary, const fs::path& path, std::string_view bytes) {
+  try {
+    File file(temporary, O_WRONLY | O_CREAT | O_EXCL, "write the file");
+    file.write_all(bytes);
+    file.sync();
+    file.close();
+  } catch (const UserError& error) {
+    Fault fault = error.fault();
+    fault.where = path.string();
+    throw UserError(fault);
+  }
+}
+
 void sync_tree(const fs::path& folder) {
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
     if (entry.is_symlink()) continue;
@@ -100,18 +115,20 @@ std::string read_file(const fs::path& path) { return File(path, O_RDONLY, "read 
 void write_file_atomically(const fs::path& path, std::string_view bytes) {
   refuse_special_file(path);
   const TemporaryGuard temporary(temporary_beside(path));
-  try {
-    File file(temporary.path(), O_WRONLY | O_CREAT | O_EXCL, "write the file");
-    file.write_all(bytes);
-    file.sync();
-    file.close();
-  } catch (const UserError& error) {
-    Fault fault = error.fault();
-    fault.where = path.string();  // the temporary's name says nothing to a user
-    throw UserError(fault);
-  }
+  write_temporary(temporary.path(), path, bytes);
   posix::rename(temporary.path(), path);
   posix::sync_folder(folder_of(path));
+}
+
+void write_files_atomically(const std::vector<std::pair<fs::path, std::string>>& files) {
+  std::vector<std::unique_ptr<TemporaryGuard>> temporaries;
+  for (const auto& [path, bytes] : files) {
+    refuse_special_file(path);
+    temporaries.push_back(std::make_unique<TemporaryGuard>(temporary_beside(path)));
+    write_temporary(temporaries.back()->path(), path, bytes);
+  }
+  for (std::size_t i = 0; i < files.size(); ++i) posix::rename(temporaries[i]->path(), files[i].first);
+  for (const auto& file : files) posix::sync_folder(folder_of(file.first));
 }
 
 void append_line(const fs::path& path, std::string_view line) {

@@ -9,19 +9,19 @@
 #include <string>
 #include <vector>
 
-#include "density_lattice.h"
 #include "dreamfusion/core/error.h"
-#include "dreamfusion/mesh/iso_surface.h"
-#include "silhouette.h"
-#include "surface_attributes.h"
+#include "look/volume_views.h"
+#include "surface/field_surface.h"
+#include "surface/surface_attributes.h"
 
 namespace dreamfusion {
 namespace {
 
-/// Samples along an edge of the first look, which only finds the object's box.
+/// Samples along an edge of the look at what an empty object's density is like.
 constexpr std::int64_t kCoarseResolution = 64;
-/// The first look counts as occupied what reaches this share of the level: it may pass thin parts at some distance.
-constexpr double kCoarseShare = 0.5;
+constexpr std::int64_t kLongestRim = 64;
+// In samples of the grid: vertices that are one; how far simplification may go; how far a vertex's colour is looked for.
+constexpr double kWeldShare = 1e-5, kSimplifyReach = 0.5, kColorReach = 2.0;
 
 std::string rounded(double value) {
   std::ostringstream text;
@@ -52,39 +52,33 @@ std::string rounded(double value) {
   throw UserError(fault);
 }
 
-/// The surface at a level, at `resolution` samples along the object's longest side; may be empty.
-Mesh surface_at(const Field& field, const OccupancyGrid* grid, double level, std::int64_t resolution) {
-  const double radius = field.bounding_radius();
-  const SampleLattice coarse = cube_lattice(radius, kCoarseResolution);
-  const double coarse_level = kCoarseShare * level;
-  const at::Tensor coarse_values = sample_lattice(field, grid, coarse, coarse_level);
-  SampleLattice lattice = lattice_around(coarse_values, coarse_level, coarse, resolution);
-  if (lattice.size[0] == 0) lattice = cube_lattice(radius, resolution);  // finer than the first look, or not there at all
-  at::Tensor values = sample_lattice(field, grid, lattice, level);
-  if (touches_border(values, level)) {  // something thin that the first look missed sticks out
-    lattice = cube_lattice(radius, resolution);
-    values = sample_lattice(field, grid, lattice, level);
-  }
-  return extract_iso_surface(values, surface_value(level), lattice);
-}
-
 }  // namespace
 
 ExtractedMesh extract_mesh(const Field& field, const OccupancyGrid* grid, const MeshConfig& config) {
   const c10::Device device = grid ? grid->device() : c10::Device(c10::kCPU);
-  const bool automatic = config.isosurface_threshold <= 0.0;
-  const std::vector<Silhouette> silhouettes = volume_silhouettes(field, grid);
+  const double radius = field.bounding_radius();
+  const std::vector<VolumeView> views = volume_views(field, grid, kLevelRing);
   ExtractedMesh result;
-  result.iso_level = automatic ? choose_level(silhouettes, field.bounding_radius()).level : config.isosurface_threshold;
-  if (result.iso_level <= 0.0) fail_empty(field, device, result.iso_level, automatic);
+  result.level_found = config.isosurface_threshold <= 0.0;
+  const LevelChoice choice = result.level_found ? choose_level(views, radius) : judge_level(views, radius, config.isosurface_threshold);
+  result.iso_level = choice.level;
+  result.level_agreement = choice.agreement;
+  if (result.iso_level <= 0.0) fail_empty(field, device, result.iso_level, result.level_found);
 
-  const std::int64_t resolution = std::max<std::int64_t>(config.resolution, 2);
-  const Mesh surface = surface_at(field, grid, result.iso_level, resolution);
-  result.mesh = drop_small_components(drop_cavities(surface), config.min_component);
-  if (result.mesh.triangles.empty()) fail_empty(field, device, result.iso_level, automatic);
-  add_normals_and_colors(result.mesh, field, device);
-  result.silhouette_iou = silhouette_iou(result.mesh, silhouettes);
-  result.report = inspect_mesh(result.mesh);
+  FieldSurface surface = field_surface(field, grid, result.iso_level, std::max<std::int64_t>(config.resolution, 2));
+  result.spacing = surface.spacing;
+  result.sample_bytes = surface.bytes;
+  Mesh mesh = drop_small_components(drop_cavities(surface.mesh), config.min_component);
+  surface.mesh = {};
+  if (mesh.triangles.empty()) fail_empty(field, device, result.iso_level, result.level_found);
+  mesh = repair_mesh(mesh, kWeldShare * result.spacing, kLongestRim, &result.repairs);
+  smooth_mesh(mesh, config.smoothing);
+  result.full_triangles = static_cast<std::int64_t>(mesh.triangles.size());
+  mesh = simplify_mesh(mesh, config.target_faces, kSimplifyReach * result.spacing, &result.simplification_error);
+  add_normals_and_colors(mesh, field, device, kColorReach * result.spacing);
+  result.mesh = std::move(mesh);
+  result.shape = inspect_mesh(result.mesh);
+  result.silhouette_iou = compare(result.mesh, views, radius).silhouette_iou;
   return result;
 }
 

@@ -9,7 +9,7 @@
 
 #include "dreamfusion/core/error.h"
 #include "mesh_shapes.h"
-#include "silhouette.h"
+#include "look/volume_views.h"
 #include "testing/analytic_fields.h"
 
 namespace dreamfusion {

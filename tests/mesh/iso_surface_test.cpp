@@ -6,7 +6,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "cube_cases.h"
+#include "surface/cube_cases.h"
 #include "dreamfusion/core/rng.h"
 #include "testing/analytic_fields.h"
 

@@ -1,6 +1,7 @@
 #pragma once
 /// Options of what a run leaves behind: turntable and mesh.
 #include <cstdint>
+#include <string>
 
 #include "dreamfusion/config/values.h"
 
@@ -26,15 +27,26 @@ struct TurntableConfig {
 };
 
 struct MeshConfig {
-  std::int64_t resolution = 96;
+  std::int64_t resolution = 128;
   double isosurface_threshold = 0.0;
   double min_component = 0.05;
+  std::int64_t smoothing = 0;
+  std::int64_t target_faces = 30000;
+  std::int64_t texture_size = 1024;
+  std::string formats = "obj,glb";
+  std::string placement = "ground";
 
   template <class V>
   void visit(V& v) {
     v.option("resolution", resolution, "density samples along an edge of the object's box; 0 = no mesh", Interval{0, 512});
     v.option("isosurface_threshold", isosurface_threshold, "density of the surface [1/world unit]; 0 = found automatically", Interval{0, 1e6});
     v.option("min_component", min_component, "pieces with less than this share of the largest piece's area are dropped", Interval{0, 1});
+    v.option("smoothing", smoothing, "pairs of Taubin's smoothing steps, which do not shrink; 0 = none", Interval{0, 1000});
+    v.option("target_faces", target_faces, "triangles are merged down to this many where the shape allows it; 0 = all are kept", Interval{0, 1e8});
+    v.option("texture_size", texture_size, "edge of the texture [texels]; 0 = colours of the vertices instead", Interval{0, 8192});
+    v.option("formats", formats, "files to write: of obj, glb, ply and stl, separated by commas");
+    v.choice("placement", placement, "ground: standing on the origin; center: the middle of its box there; world: as it was rendered",
+             {"ground", "center", "world"});
   }
 };
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace dreamfusion {
@@ -11,6 +12,8 @@ namespace dreamfusion {
 /// @throws UserError that names the file and the operating system's reason (missing, no permission, no space …).
 std::string read_file(const std::filesystem::path& path);
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
+/// Several files that belong together: nothing is replaced before all of them are on the disk.
+void write_files_atomically(const std::vector<std::pair<std::filesystem::path, std::string>>& files);
 /// Appends one line and flushes it (metrics.jsonl); a half line that a killed process left is cut off first.
 void append_line(const std::filesystem::path& path, std::string_view line);
 

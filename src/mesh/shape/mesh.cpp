@@ -5,21 +5,11 @@
 #include <limits>
 #include <numeric>
 
+#include "shape/geometry.h"
+#include "shape/topology.h"
+
 namespace dreamfusion {
 namespace {
-
-using Point = std::array<double, 3>;
-
-Point point(const Mesh& mesh, std::uint32_t vertex) {
-  const auto& p = mesh.positions[vertex];
-  return {p[0], p[1], p[2]};
-}
-
-/// Twice the area vector of a triangle.
-Point doubled_area_vector(const Point& a, const Point& b, const Point& c) {
-  const Point u{b[0] - a[0], b[1] - a[1], b[2] - a[2]}, v{c[0] - a[0], c[1] - a[1], c[2] - a[2]};
-  return {u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]};
-}
 
 /// Pieces of the mesh: triangles that are joined by vertices.
 struct Pieces {
@@ -27,28 +17,17 @@ struct Pieces {
   std::vector<double> area, volume;      ///< of each piece; world units², ³
 };
 
-std::uint32_t find_root(std::vector<std::uint32_t>& parent, std::uint32_t vertex) {
-  while (parent[vertex] != vertex) {
-    parent[vertex] = parent[parent[vertex]];
-    vertex = parent[vertex];
-  }
-  return vertex;
-}
-
 Pieces find_pieces(const Mesh& mesh) {
-  std::vector<std::uint32_t> parent(mesh.positions.size());
-  std::iota(parent.begin(), parent.end(), 0u);
+  Unions joined(mesh.positions.size());
   for (const auto& triangle : mesh.triangles) {
-    for (int corner = 1; corner < 3; ++corner) {
-      const std::uint32_t a = find_root(parent, triangle[0]), b = find_root(parent, triangle[static_cast<std::size_t>(corner)]);
-      parent[std::max(a, b)] = std::min(a, b);
-    }
+    joined.join(triangle[0], triangle[1]);
+    joined.join(triangle[0], triangle[2]);
   }
   constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
   std::vector<std::size_t> number(mesh.positions.size(), kNone);
   Pieces pieces;
   for (const auto& triangle : mesh.triangles) {
-    std::size_t& piece = number[find_root(parent, triangle[0])];
+    std::size_t& piece = number[joined.root(triangle[0])];
     if (piece == kNone) {
       piece = pieces.area.size();
       pieces.area.push_back(0.0);
@@ -62,28 +41,6 @@ Pieces find_pieces(const Mesh& mesh) {
     pieces.of_triangle.push_back(piece);
   }
   return pieces;
-}
-
-/// Every edge of every triangle as (low, high, direction), sorted, so that those of one edge stand side by side.
-struct EdgeUse {
-  std::uint32_t low, high;
-  bool forward;
-  bool same_edge(const EdgeUse& other) const { return low == other.low && high == other.high; }
-};
-
-std::vector<EdgeUse> sorted_edge_uses(const Mesh& mesh) {
-  std::vector<EdgeUse> uses;
-  uses.reserve(3 * mesh.triangles.size());
-  for (const auto& triangle : mesh.triangles) {
-    for (std::size_t corner = 0; corner < 3; ++corner) {
-      const std::uint32_t a = triangle[corner], b = triangle[(corner + 1) % 3];
-      uses.push_back({std::min(a, b), std::max(a, b), a < b});
-    }
-  }
-  std::sort(uses.begin(), uses.end(), [](const EdgeUse& a, const EdgeUse& b) {
-    return a.low != b.low ? a.low < b.low : a.high != b.high ? a.high < b.high : a.forward < b.forward;
-  });
-  return uses;
 }
 
 /// The mesh with only the pieces that are to stay, and only the vertices that those use.
@@ -111,8 +68,8 @@ Mesh keep_pieces(const Mesh& mesh, const Pieces& pieces, const std::vector<bool>
 
 }  // namespace
 
-MeshReport inspect_mesh(const Mesh& mesh) {
-  MeshReport report;
+MeshShape inspect_mesh(const Mesh& mesh) {
+  MeshShape report;
   report.vertices = static_cast<std::int64_t>(mesh.positions.size());
   report.triangles = static_cast<std::int64_t>(mesh.triangles.size());
   const Pieces pieces = find_pieces(mesh);
@@ -122,14 +79,32 @@ MeshReport inspect_mesh(const Mesh& mesh) {
 
   const std::vector<EdgeUse> uses = sorted_edge_uses(mesh);
   std::int64_t edges = 0;
-  report.closed = !uses.empty();
-  for (std::size_t first = 0; first < uses.size(); ++edges) {
-    std::size_t last = first + 1;
-    while (last < uses.size() && uses[last].same_edge(uses[first])) ++last;
-    if (last - first != 2 || uses[first].forward == uses[first + 1].forward) report.closed = false;
-    first = last;
+  for_each_edge(uses, [&](std::size_t first, std::size_t last) {
+    ++edges;
+    if (last - first == 1) ++report.open_edges;
+    else if (!is_pair(uses, first, last)) ++report.crowded_edges;
+  });
+  report.closed = !uses.empty() && report.open_edges == 0 && report.crowded_edges == 0;
+
+  std::vector<std::int64_t> fans_at(mesh.positions.size(), 0);
+  Unions fans = corner_fans(mesh, uses);
+  for (std::uint32_t corner = 0; corner < 3 * mesh.triangles.size(); ++corner) {
+    if (fans.root(corner) == corner) ++fans_at[mesh.triangles[corner / 3][corner % 3]];
   }
-  report.euler_characteristic = report.vertices - edges + report.triangles;
+  std::int64_t used = 0;
+  for (const std::int64_t count : fans_at) {
+    used += count > 0 ? 1 : 0;
+    report.pinched_vertices += count > 1 ? 1 : 0;
+  }
+  report.euler_characteristic = used - edges + report.triangles;
+
+  std::vector<std::array<std::uint32_t, 3>> sorted = mesh.triangles;
+  for (auto& triangle : sorted) {
+    report.degenerate_triangles += is_degenerate(mesh, triangle) ? 1 : 0;
+    std::sort(triangle.begin(), triangle.end());
+  }
+  std::sort(sorted.begin(), sorted.end());
+  for (std::size_t t = 1; t < sorted.size(); ++t) report.duplicate_triangles += sorted[t] == sorted[t - 1] ? 1 : 0;
 
   if (!mesh.positions.empty()) report.low = report.high = mesh.positions[0];
   for (const auto& position : mesh.positions) {

@@ -1,4 +1,4 @@
-#include "surface_attributes.h"
+#include "surface/surface_attributes.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -6,16 +6,15 @@
 #include <algorithm>
 #include <cstring>
 
+#include "dreamfusion/core/chunks.h"
+
 namespace dreamfusion {
 namespace {
 
 constexpr std::int64_t kVerticesPerChunk = 1 << 15;
 /// Cosine below which the field's normal is taken to be wrong.
 constexpr double kMinAgreement = 0.2;
-/// The short ray behind each vertex: samples, their distance in bounding radii, and how many stand before the surface.
-constexpr std::int64_t kColorSamples = 8;
-constexpr double kColorStep = 1.0 / 64.0;
-constexpr double kStepsBefore = 1.5;
+constexpr std::int64_t kColorSamples = 12;
 
 /// [V, 3] area-weighted means of the triangles' normals, unit length.
 at::Tensor triangle_normals(const at::Tensor& positions, const at::Tensor& triangles) {
@@ -33,17 +32,14 @@ at::Tensor outward_normals(const at::Tensor& positions, const at::Tensor& fallba
   return at::where(agrees, normal, fallback);
 }
 
-at::Tensor seen_colors(const at::Tensor& positions, const at::Tensor& normals, const Field& field) {
-  const double step = kColorStep * field.bounding_radius();
-  const at::Tensor depth = (at::arange(kColorSamples, positions.options()) - kStepsBefore) * step;
-  const at::Tensor points = positions.unsqueeze(1) - normals.unsqueeze(1) * depth.view({1, -1, 1});  // [V, K, 3]
-  const FieldSamples found = field.query(points.reshape({-1, 3}), {.albedo = true, .normal = false});
-  const at::Tensor optical = found.sigma.view({-1, kColorSamples}) * step;
-  const at::Tensor before = optical.cumsum(1) - optical;
-  const at::Tensor weight = (-before).exp() * (1.0 - (-optical).exp());  // as the renderer's
-  const at::Tensor share = (weight / weight.sum(1, true).clamp_min(1e-12)).unsqueeze(-1);
-  return (share * found.albedo.view({-1, kColorSamples, 3})).sum(1);
+at::Tensor triangle_indices(const Mesh& mesh) {
+  at::Tensor tensor = at::empty({static_cast<std::int64_t>(mesh.triangles.size()), 3}, at::kLong);
+  auto* index = tensor.mutable_data_ptr<std::int64_t>();
+  for (const auto& triangle : mesh.triangles) index = std::copy(triangle.begin(), triangle.end(), index);
+  return tensor;
 }
+
+}  // namespace
 
 at::Tensor as_tensor(const std::vector<std::array<float, 3>>& points) {
   at::Tensor tensor = at::empty({static_cast<std::int64_t>(points.size()), 3}, at::kFloat);
@@ -58,28 +54,34 @@ std::vector<std::array<float, 3>> as_points(const at::Tensor& tensor) {
   return points;
 }
 
-at::Tensor triangle_indices(const Mesh& mesh) {
-  at::Tensor tensor = at::empty({static_cast<std::int64_t>(mesh.triangles.size()), 3}, at::kLong);
-  auto* index = tensor.mutable_data_ptr<std::int64_t>();
-  for (const auto& triangle : mesh.triangles) index = std::copy(triangle.begin(), triangle.end(), index);
-  return tensor;
+at::Tensor seen_albedo(const at::Tensor& positions, const at::Tensor& normals, const Field& field, const ShortRay& ray) {
+  const at::NoGradGuard no_grad;
+  const double step = (ray.before + ray.behind) / static_cast<double>(ray.samples);
+  const at::Tensor depth = (at::arange(ray.samples, positions.options()) + 0.5) * step - ray.before;
+  const at::Tensor points = positions.unsqueeze(1) - normals.unsqueeze(1) * depth.view({1, -1, 1});  // [V, K, 3]
+  const FieldSamples found = field.query(points.reshape({-1, 3}), {.albedo = true, .normal = false});
+  const at::Tensor optical = found.sigma.view({-1, ray.samples}) * step;
+  const at::Tensor before = optical.cumsum(1) - optical;
+  // As the renderer's; where next to nothing is, the mean of all.
+  const at::Tensor weight = (-before).exp() * (1.0 - (-optical).exp()) + 1e-8;
+  const at::Tensor share = (weight / weight.sum(1, true)).unsqueeze(-1);
+  return (share * found.albedo.view({-1, ray.samples, 3})).sum(1).nan_to_num(0.0).clamp(0.0, 1.0);
 }
 
-}  // namespace
-
-void add_normals_and_colors(Mesh& mesh, const Field& field, c10::Device device) {
+void add_normals_and_colors(Mesh& mesh, const Field& field, c10::Device device, double reach) {
   const at::NoGradGuard no_grad;
   const at::Tensor positions = as_tensor(mesh.positions);
   const at::Tensor own_normals = triangle_normals(positions, triangle_indices(mesh));
   std::vector<at::Tensor> normals, colors;
-  for (std::int64_t first = 0; first < positions.size(0); first += kVerticesPerChunk) {
-    const std::int64_t last = std::min(first + kVerticesPerChunk, positions.size(0));
+  in_chunks(positions.size(0), kVerticesPerChunk, 64, [&](std::int64_t first, std::int64_t last) {
     const at::Tensor chunk = positions.slice(0, first, last).to(device);
-    normals.push_back(outward_normals(chunk, own_normals.slice(0, first, last).to(device), field));
-    colors.push_back(seen_colors(chunk, normals.back(), field));
-  }
+    const at::Tensor normal = outward_normals(chunk, own_normals.slice(0, first, last).to(device), field);
+    const at::Tensor color = seen_albedo(chunk, normal, field, {reach, kColorDepth * field.bounding_radius(), kColorSamples});
+    normals.push_back(normal);
+    colors.push_back(color);
+  });
   mesh.normals = as_points(at::cat(normals));
-  mesh.colors = as_points(at::cat(colors).clamp(0.0, 1.0));
+  mesh.colors = as_points(at::cat(colors));
 }
 
 }  // namespace dreamfusion

@@ -1,4 +1,4 @@
-#include "cube_cases.h"
+#include "surface/cube_cases.h"
 
 #include <stdexcept>
 #include <utility>

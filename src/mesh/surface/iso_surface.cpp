@@ -6,8 +6,8 @@
 #include <limits>
 #include <utility>
 
-#include "cube_cases.h"
 #include "dreamfusion/core/tensor_check.h"
+#include "surface/cube_cases.h"
 
 namespace dreamfusion {
 namespace {
@@ -27,8 +27,9 @@ struct Slice {
 /// Walks the cells layer by layer with two slices in memory.
 class Marcher {
  public:
-  Marcher(const float* values, double level, const SampleLattice& lattice)
-      : values_(values), level_(level), lattice_(lattice), width_(lattice.size[0] + 2), height_(lattice.size[1] + 2) {}
+  Marcher(const SliceSource& slices, double level, const SampleLattice& lattice, std::vector<LatticeEdge>* edges)
+      : slices_(slices), level_(level), lattice_(lattice), edges_(edges), width_(lattice.size[0] + 2), height_(lattice.size[1] + 2),
+        read_(static_cast<std::size_t>(lattice.size[0] * lattice.size[1])) {}
 
   Mesh run() {
     load(lower_, -1);
@@ -46,8 +47,9 @@ class Marcher {
     slice.values.assign(area, kEmpty);
     for (auto& vertices : slice.on) vertices.assign(area, kNoVertex);
     if (z < 0 || z >= lattice_.size[2]) return;
+    slices_(z, read_.data());
     for (std::int64_t y = 0; y < lattice_.size[1]; ++y) {
-      const float* row = values_ + (z * lattice_.size[1] + y) * lattice_.size[0];
+      const auto row = read_.begin() + y * lattice_.size[0];
       std::copy(row, row + lattice_.size[0], slice.values.begin() + (y + 1) * width_ + 1);
     }
   }
@@ -102,25 +104,37 @@ class Marcher {
     }
     known = static_cast<std::uint32_t>(mesh_.positions.size());
     mesh_.positions.push_back(position);
+    if (edges_ != nullptr) {
+      edges_->push_back({{static_cast<std::int32_t>(sample[0]), static_cast<std::int32_t>(sample[1]), static_cast<std::int32_t>(sample[2])},
+                         edge.axis});
+    }
     return known;
   }
 
-  const float* values_;
+  const SliceSource& slices_;
   double level_;
   SampleLattice lattice_;
+  std::vector<LatticeEdge>* edges_;
   std::int64_t width_, height_;
+  std::vector<float> read_;
   Slice lower_, upper_;
   Mesh mesh_;
 };
 
 }  // namespace
 
+Mesh extract_iso_surface(const SliceSource& slices, double level, const SampleLattice& lattice, std::vector<LatticeEdge>* edges) {
+  return Marcher(slices, level, lattice, edges).run();
+}
+
 Mesh extract_iso_surface(const at::Tensor& values, double level, const SampleLattice& lattice) {
   check_shape(values, "values", {lattice.size[2], lattice.size[1], lattice.size[0]});
   TORCH_CHECK(values.device().is_cpu() && values.scalar_type() == at::kFloat, "values: expected float32 on the CPU");
   // Not a number counts as empty, as do infinities below; those above would make the interpolation undefined.
   const at::Tensor finite = at::nan_to_num(values, kEmpty, 1e30, kEmpty).contiguous();
-  return Marcher(finite.const_data_ptr<float>(), level, lattice).run();
+  const auto* samples = finite.const_data_ptr<float>();
+  const std::int64_t area = lattice.size[0] * lattice.size[1];
+  return extract_iso_surface([&](std::int64_t z, float* to) { std::copy_n(samples + z * area, area, to); }, level, lattice);
 }
 
 Mesh extract_iso_surface(const at::Tensor& values, double level, double half_extent) {

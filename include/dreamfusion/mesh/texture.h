@@ -1,0 +1,55 @@
+#pragma once
+/// The object's colour in an image. Legend: V vertices, T triangles, U corners of the unfolded mesh, S texels along an edge.
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "dreamfusion/field/field.h"
+#include "dreamfusion/mesh/mesh.h"
+#include "dreamfusion/mesh/rasterize.h"
+
+namespace dreamfusion {
+
+/// Where each triangle lies in the image. u to the right, v upwards, both in [0, 1].
+struct Unfolding {
+  std::vector<std::array<float, 2>> uvs;                ///< U
+  std::vector<std::array<std::uint32_t, 3>> triangles;  ///< T, into uvs, in the order of the mesh's
+  std::int64_t charts = 0;
+};
+/// Cuts the mesh into charts, flattens them and packs them without overlap (xatlas), with gaps for an image of S² texels.
+/// @throws UserError when the mesh cannot be unfolded
+Unfolding unfold_mesh(const Mesh& mesh, std::int64_t size);
+
+/// How good an unfolding is.
+struct UnfoldingQuality {
+  double covered = 0;           ///< share of the image that triangles cover
+  double overlap = 0;           ///< share of the covered texels that two triangles or more cover with their insides
+  double stretch = 1;           ///< L² stretch (Sander et al., SIGGRAPH 2001, eq. 3), 1 = none anywhere
+  double texels_per_unit = 0;   ///< mean texels along a world unit
+};
+UnfoldingQuality inspect_unfolding(const Mesh& mesh, const Unfolding& unfolding, std::int64_t size);
+
+struct TexturedMesh {
+  Mesh mesh;
+  Unfolding unfolding;
+  at::Tensor base_color;  ///< [S, S, 3] float32 in [0, 1], row 0 at the top (v = 1)
+};
+
+/// Bakes the field's albedo: through every texel's place on the mesh a short ray is cast along the mesh's normal into the field, and
+/// what it sees, as the renderer adds it up, is the texel's colour; no light is in it. Texels around the charts are filled from
+/// their neighbours, so that filtering finds no seams.
+/// @param mesh    with normals
+/// @param device  where the field lives
+/// @param reach   how far in front of the mesh the ray begins, world units
+TexturedMesh bake_texture(const Mesh& mesh, const Unfolding& unfolding, const Field& field, c10::Device device, std::int64_t size,
+                          double reach);
+
+/// The texture at each pixel of a view, bilinear: [H, W, 3]; `empty` where nothing is.
+at::Tensor texture_view(const TexturedMesh& textured, const MeshView& view, float empty = 1.0f);
+
+/// The mesh itself, rasterised, from four sides in two rows: in its colours, and as clay under a light from above. [2·E, 4·E, 3]
+at::Tensor preview_mesh(const TexturedMesh& textured, double bounding_radius, std::int64_t edge);
+
+}  // namespace dreamfusion
