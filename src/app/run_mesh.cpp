@@ -72,7 +72,7 @@ void write_mesh(const FinishedRun& run, const fs::path& stem, bool strict) {
   TexturedMesh textured = untextured(extracted.mesh);
   if (config.texture_size > 0) {
     log_info("baking the texture");
-    textured = bake_texture(extracted.mesh, unfold_mesh(extracted.mesh, config.texture_size), field, run.scene.occupancy.device(),
+    textured = bake_texture(extracted.mesh, unfold_mesh(extracted.mesh, config.texture_size), field, &run.scene.occupancy,
                             config.texture_size, kBakeReach * extracted.spacing);
   }
   stop_if_interrupted("the checkpoint is safe: dreamfusion export " + run.folder.string());

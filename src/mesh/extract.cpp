@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
+#include <cmath>
 #include <locale>
 #include <sstream>
 #include <string>
@@ -20,6 +21,9 @@ namespace {
 /// Samples along an edge of the look at what an empty object's density is like.
 constexpr std::int64_t kCoarseResolution = 64;
 constexpr std::int64_t kLongestRim = 64;
+// How far below the best level one is looked for that joins all pieces, and what it may cost in silhouettes.
+constexpr int kLowerLevels = 4;
+constexpr double kLowerBy = 0.85, kJoinedIou = 0.02;
 // In samples of the grid: vertices that are one; how far simplification may go; how far a vertex's colour is looked for.
 constexpr double kWeldShare = 1e-5, kSimplifyReach = 0.5, kColorReach = 2.0;
 
@@ -65,11 +69,24 @@ ExtractedMesh extract_mesh(const Field& field, const OccupancyGrid* grid, const 
   result.level_agreement = choice.agreement;
   if (result.iso_level <= 0.0) fail_empty(field, device, result.iso_level, result.level_found);
 
-  FieldSurface surface = field_surface(field, grid, result.iso_level, std::max<std::int64_t>(config.resolution, 2));
-  result.spacing = surface.spacing;
-  result.sample_bytes = surface.bytes;
-  Mesh mesh = drop_small_components(drop_cavities(surface.mesh), config.min_component);
-  surface.mesh = {};
+  const std::int64_t resolution = std::max<std::int64_t>(config.resolution, 2);
+  const auto pieces_at = [&](double level) {
+    const FieldSurface surface = field_surface(field, grid, level, resolution);
+    result.spacing = surface.spacing;
+    result.sample_bytes = surface.bytes;
+    return drop_small_components(drop_cavities(surface.mesh), config.min_component);
+  };
+  Mesh mesh = pieces_at(result.iso_level);
+  // A thin joint is the first to fall below a level: a lower one whose outlines are nearly as good keeps the object in one piece.
+  for (int lower = 1; result.level_found && lower <= kLowerLevels && inspect_mesh(mesh).components > 1; ++lower) {
+    const LevelChoice tried = judge_level(views, radius, choice.level * std::pow(kLowerBy, lower));
+    if (tried.silhouette_iou < choice.silhouette_iou - kJoinedIou) break;
+    Mesh joined = pieces_at(tried.level);
+    if (inspect_mesh(joined).components > 1) continue;
+    mesh = std::move(joined);
+    result.iso_level = tried.level;
+    result.level_agreement = tried.agreement;
+  }
   if (mesh.triangles.empty()) fail_empty(field, device, result.iso_level, result.level_found);
   mesh = repair_mesh(mesh, kWeldShare * result.spacing, kLongestRim, &result.repairs);
   smooth_mesh(mesh, config.smoothing);

@@ -12,7 +12,7 @@ using testing::inside_out;
 using testing::merge;
 
 TEST(InspectMesh, KnowsABox) {
-  const MeshReport report = inspect_mesh(box_mesh({-1, 0, 0}, {1, 1, 3}));
+  const MeshShape report = inspect_mesh(box_mesh({-1, 0, 0}, {1, 1, 3}));
   EXPECT_EQ(report.vertices, 8);
   EXPECT_EQ(report.triangles, 12);
   EXPECT_EQ(report.components, 1);

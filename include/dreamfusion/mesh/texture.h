@@ -9,6 +9,7 @@
 #include "dreamfusion/field/field.h"
 #include "dreamfusion/mesh/mesh.h"
 #include "dreamfusion/mesh/rasterize.h"
+#include "dreamfusion/render/occupancy_grid.h"
 
 namespace dreamfusion {
 
@@ -37,13 +38,14 @@ struct TexturedMesh {
   at::Tensor base_color;  ///< [S, S, 3] float32 in [0, 1], row 0 at the top (v = 1)
 };
 
-/// Bakes the field's albedo: through every texel's place on the mesh a short ray is cast along the mesh's normal into the field, and
-/// what it sees, as the renderer adds it up, is the texel's colour; no light is in it. Texels around the charts are filled from
-/// their neighbours, so that filtering finds no seams.
+/// Bakes the field's albedo, without light. A texel gets what cameras all around see at its place on the mesh: rays through the volume
+/// to the surface, weighted by the squared cosine at which they meet it, those left out that the mesh hides; a short ray along the
+/// mesh's normal decides where no camera looks. Texels around the charts are filled from their neighbours, so that filtering finds no
+/// seams.
 /// @param mesh    with normals
-/// @param device  where the field lives
-/// @param reach   how far in front of the mesh the ray begins, world units
-TexturedMesh bake_texture(const Mesh& mesh, const Unfolding& unfolding, const Field& field, c10::Device device, std::int64_t size,
+/// @param grid    also says on which device the field lives; null = nothing skipped, a field on the CPU
+/// @param reach   how far in front of the mesh the short ray begins, world units
+TexturedMesh bake_texture(const Mesh& mesh, const Unfolding& unfolding, const Field& field, const OccupancyGrid* grid, std::int64_t size,
                           double reach);
 
 /// The texture at each pixel of a view, bilinear: [H, W, 3]; `empty` where nothing is.

@@ -17,7 +17,6 @@ namespace {
 constexpr std::int64_t kSamplesPerRay = 128;
 constexpr std::int64_t kRaysPerChunk = 4096, kFewestRays = 64;
 constexpr double kFovY = 40.0 * std::numbers::pi / 180.0;
-constexpr double kLowElevation = 5.0 * std::numbers::pi / 180.0, kHighElevation = 45.0 * std::numbers::pi / 180.0;
 constexpr int kLevels = 96;
 /// Silhouettes this near to the best ones count as equally good.
 constexpr double kIndifferent = 0.01;
@@ -146,7 +145,7 @@ std::vector<VolumeView> volume_views(const Field& field, const OccupancyGrid* gr
   for (int view = 0; view < ring.views; ++view) {
     OrbitPose pose;
     pose.azimuth = ring.first_azimuth + 2.0 * std::numbers::pi * view / ring.views;
-    pose.elevation = view % 2 == 0 ? kLowElevation : kHighElevation;
+    pose.elevation = view % 2 == 0 ? ring.low : ring.high;
     pose.distance = field.bounding_radius() / std::sin(0.5 * kFovY);  // the sphere just fits
     pose.fov_y = kFovY;
     views.push_back(look(field, grid, orbit_camera(pose), ring));

@@ -25,6 +25,7 @@ struct Ring {
   int views = 8;
   std::int64_t size = 96;
   double first_azimuth = 0.0;  ///< radians
+  double low = 0.0873, high = 0.7854;  ///< elevations, radians
   bool albedo = false;
 };
 /// What the iso-level is chosen by, and cameras between them that it has not seen.

@@ -1,4 +1,5 @@
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
@@ -6,6 +7,7 @@
 
 #include "dreamfusion/core/chunks.h"
 #include "dreamfusion/mesh/texture.h"
+#include "look/volume_views.h"
 #include "surface/surface_attributes.h"
 
 namespace dreamfusion {
@@ -15,6 +17,13 @@ constexpr std::int64_t kTexelsPerChunk = 1 << 15;
 constexpr std::int64_t kColorSamples = 16;
 /// Texels around the charts that are filled: as far as a few levels of a mip pyramid look.
 constexpr int kFilledRings = 8;
+/// Cameras that the texture is taken from; below this cosine a camera looks along the surface, not at it.
+constexpr Ring kBakeRing{.views = 24, .size = 224, .first_azimuth = 0.1, .low = -0.35, .high = 0.8, .albedo = true};
+constexpr double kLeastCosine = 0.2;
+/// A point is hidden that lies this share of the bounding radius behind what the camera sees of the mesh.
+constexpr double kHiddenShare = 0.03;
+/// Of the ray along the normal beside the cameras': it decides where no camera looks.
+constexpr double kStraightWeight = 0.05;
 
 /// The texels whose centres lie in a chart: where in the image, in which triangle, and where in it.
 struct Texels {
@@ -90,11 +99,73 @@ void fill_around(at::Tensor& image, at::Tensor& full) {
   image = at::where(full.unsqueeze(-1), image, mean).contiguous();
 }
 
+/// What the cameras around the object see at points of its surface: Σ of weight · colour and Σ of weight, the weight of a camera being
+/// the square of the cosine at which it looks, and zero where the mesh hides the point from it.
+class SeenFromAround {
+ public:
+  SeenFromAround(const Mesh& mesh, const Field& field, const OccupancyGrid* grid) : views_(volume_views(field, grid, kBakeRing)) {
+    for (const VolumeView& view : views_) seen_.push_back(rasterize_mesh(mesh, view.camera, kBakeRing.size, kBakeRing.size));
+    tolerance_ = kHiddenShare * field.bounding_radius();
+  }
+
+  /// @param place, normal [N, 3] CPU. @return [N, 4]: weighted colour, weight
+  at::Tensor look_at(const at::Tensor& place, const at::Tensor& normal) const {
+    at::Tensor sums = at::zeros({place.size(0), 4});
+    const auto *places = place.const_data_ptr<float>(), *normals = normal.const_data_ptr<float>();
+    auto* out = sums.mutable_data_ptr<float>();
+    at::parallel_for(0, place.size(0), 2048, [&](std::int64_t first, std::int64_t last) {
+      for (std::size_t v = 0; v < views_.size(); ++v) {
+        for (std::int64_t i = first; i < last; ++i) add(v, places + 3 * i, normals + 3 * i, out + 4 * i);
+      }
+    });
+    return sums;
+  }
+
+ private:
+  void add(std::size_t v, const float* place, const float* normal, float* sum) const {
+    const Camera& camera = views_[v].camera;
+    const auto& m = camera.world_from_camera;
+    std::array<double, 3> to_camera{}, in_camera{};
+    for (std::size_t row = 0; row < 3; ++row) {
+      to_camera[row] = m[4 * row + 3] - static_cast<double>(place[row]);
+      for (std::size_t axis = 0; axis < 3; ++axis) in_camera[axis] -= m[4 * row + axis] * to_camera[row];
+    }
+    const double distance = std::hypot(to_camera[0], to_camera[1], to_camera[2]);
+    const double cosine = (to_camera[0] * static_cast<double>(normal[0]) + to_camera[1] * static_cast<double>(normal[1]) +
+                           to_camera[2] * static_cast<double>(normal[2])) / distance;
+    if (cosine < kLeastCosine || in_camera[2] >= 0) return;
+    const auto size = static_cast<double>(kBakeRing.size);
+    const double focal = 0.5 * size / std::tan(0.5 * camera.fov_y);
+    const double x = 0.5 * size - focal * in_camera[0] / in_camera[2] - 0.5, y = 0.5 * size + focal * in_camera[1] / in_camera[2] - 0.5;
+    if (x < 0 || y < 0 || x >= size - 1 || y >= size - 1) return;
+    const auto left = static_cast<std::int64_t>(x), top = static_cast<std::int64_t>(y);
+    const double fx = x - static_cast<double>(left), fy = y - static_cast<double>(top);
+    const auto* opaque = views_[v].opaque.const_data_ptr<bool>();
+    const auto *albedo = views_[v].albedo.const_data_ptr<float>(), *depth = seen_[v].distance.const_data_ptr<float>();
+    std::array<double, 3> color{};
+    for (std::int64_t corner = 0; corner < 4; ++corner) {
+      const std::int64_t pixel = (top + corner / 2) * kBakeRing.size + left + corner % 2;
+      if (!opaque[pixel] || depth[pixel] == 0 || std::abs(static_cast<double>(depth[pixel]) - distance) > tolerance_) return;
+      const double share = (corner % 2 == 1 ? fx : 1 - fx) * (corner / 2 == 1 ? fy : 1 - fy);
+      for (std::size_t k = 0; k < 3; ++k) color[k] += share * static_cast<double>(albedo[3 * pixel + static_cast<std::int64_t>(k)]);
+    }
+    const double weight = cosine * cosine;
+    for (std::size_t k = 0; k < 3; ++k) sum[k] += static_cast<float>(weight * color[k]);
+    sum[3] += static_cast<float>(weight);
+  }
+
+  std::vector<VolumeView> views_;
+  std::vector<MeshView> seen_;
+  double tolerance_ = 0;
+};
+
 }  // namespace
 
-TexturedMesh bake_texture(const Mesh& mesh, const Unfolding& unfolding, const Field& field, c10::Device device, std::int64_t size,
+TexturedMesh bake_texture(const Mesh& mesh, const Unfolding& unfolding, const Field& field, const OccupancyGrid* grid, std::int64_t size,
                           double reach) {
   const at::NoGradGuard no_grad;
+  const c10::Device device = grid ? grid->device() : c10::Device(c10::kCPU);
+  const SeenFromAround around(mesh, field, grid);
   const Texels texels = texels_of(unfolding, size);
   const ShortRay ray{reach, kColorDepth * field.bounding_radius(), kColorSamples};
   const auto count = static_cast<std::int64_t>(texels.pixel.size());
@@ -103,7 +174,9 @@ TexturedMesh bake_texture(const Mesh& mesh, const Unfolding& unfolding, const Fi
     const at::Tensor place = interpolated(mesh, mesh.positions, texels, first, last);
     const at::Tensor normal = interpolated(mesh, mesh.normals, texels, first, last);
     const at::Tensor unit = normal / normal.norm(2, {-1}, true).clamp_min(1e-12);
-    const at::Tensor color = seen_albedo(place.to(device), unit.to(device), field, ray).to(at::kCPU, at::kFloat);
+    const at::Tensor straight = seen_albedo(place.to(device), unit.to(device), field, ray).to(at::kCPU, at::kFloat);
+    const at::Tensor seen = around.look_at(place, unit.contiguous());
+    const at::Tensor color = (seen.slice(1, 0, 3) + kStraightWeight * straight) / (seen.slice(1, 3, 4) + kStraightWeight);
     const at::Tensor index = at::tensor(at::ArrayRef<std::int64_t>(texels.pixel.data() + first, static_cast<std::size_t>(last - first)), at::kLong);
     pixels.index_copy_(0, index, color);
     full.index_fill_(0, index, true);
