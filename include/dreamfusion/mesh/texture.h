@@ -39,7 +39,7 @@ struct TexturedMesh {
 };
 
 /// Bakes the field's albedo, without light. A texel gets what cameras all around see at its place on the mesh: rays through the volume
-/// to the surface, weighted by the squared cosine at which they meet it, those left out that the mesh hides; a short ray along the
+/// to the surface, weighted by the cosine at which they meet it, those left out that the mesh hides; a short ray along the
 /// mesh's normal decides where no camera looks. Texels around the charts are filled from their neighbours, so that filtering finds no
 /// seams.
 /// @param mesh    with normals

@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -13,8 +14,9 @@
 namespace dreamfusion {
 namespace {
 
-/// Tries with ever less to do before the mesh is left as it is.
+/// Tries: with less to do where collapses break the surface, with a little more where they make it pass through itself.
 constexpr int kTries = 6;
+constexpr double kFewerBy = 0.985;
 constexpr int kFlipRounds = 8;
 /// What comes off where a fold is cut away, as a share of the largest piece's area.
 constexpr double kCrumb = 1e-3;
@@ -138,19 +140,28 @@ Mesh simplify_mesh(const Mesh& mesh, std::int64_t target_triangles, double max_e
   const float scale = meshopt_simplifyScale(positions, mesh.positions.size(), sizeof mesh.positions[0]);
   std::vector<std::uint32_t> kept(3 * mesh.triangles.size());
   double asked = static_cast<double>(target_triangles);
-  for (int attempt = 0; attempt < kTries; ++attempt) {
+  std::optional<Mesh> best;
+  std::int64_t fewest = std::numeric_limits<std::int64_t>::max();
+  for (int attempt = 0; attempt < kTries && fewest > 0; ++attempt) {
     kept.resize(3 * mesh.triangles.size());
     float relative = 0.0f;
     kept.resize(meshopt_simplify(kept.data(), indices, kept.size(), positions, mesh.positions.size(), sizeof mesh.positions[0],
                                  3 * static_cast<std::size_t>(asked), static_cast<float>(max_error) / scale, 0, &relative));
-    const Mesh smaller = put_right(with_triangles(mesh, kept));
+    Mesh smaller = put_right(with_triangles(mesh, kept));
     const MeshShape after = inspect_mesh(smaller);
     if (!is_sound(before) || (is_sound(after) && after.components == before.components)) {
-      if (error != nullptr) *error = static_cast<double>(relative) * static_cast<double>(scale);
-      return smaller;
+      const std::int64_t crossings = count_self_intersections(smaller);
+      if (crossings < fewest) {
+        fewest = crossings;
+        best = std::move(smaller);
+        if (error != nullptr) *error = static_cast<double>(relative) * static_cast<double>(scale);
+      }
+      asked *= kFewerBy;
+    } else {
+      asked = best ? asked * kFewerBy : 0.5 * (asked + static_cast<double>(count));
     }
-    asked = attempt < 2 ? 1.1 * asked : 0.5 * (asked + static_cast<double>(count));
   }
+  if (best) return *best;
   return mesh;
 }
 

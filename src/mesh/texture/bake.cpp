@@ -19,7 +19,7 @@ constexpr std::int64_t kColorSamples = 16;
 constexpr int kFilledRings = 8;
 /// Cameras that the texture is taken from; below this cosine a camera looks along the surface, not at it.
 constexpr Ring kBakeRing{.views = 24, .size = 224, .first_azimuth = 0.1, .low = -0.35, .high = 0.8, .albedo = true};
-constexpr double kLeastCosine = 0.2;
+constexpr double kLeastCosine = 0.1;
 /// A point is hidden that lies this share of the bounding radius behind what the camera sees of the mesh.
 constexpr double kHiddenShare = 0.03;
 /// Of the ray along the normal beside the cameras': it decides where no camera looks.
@@ -100,7 +100,7 @@ void fill_around(at::Tensor& image, at::Tensor& full) {
 }
 
 /// What the cameras around the object see at points of its surface: Σ of weight · colour and Σ of weight, the weight of a camera being
-/// the square of the cosine at which it looks, and zero where the mesh hides the point from it.
+/// the cosine at which it looks, and zero where the mesh hides the point from it.
 class SeenFromAround {
  public:
   SeenFromAround(const Mesh& mesh, const Field& field, const OccupancyGrid* grid) : views_(volume_views(field, grid, kBakeRing)) {
@@ -149,7 +149,7 @@ class SeenFromAround {
       const double share = (corner % 2 == 1 ? fx : 1 - fx) * (corner / 2 == 1 ? fy : 1 - fy);
       for (std::size_t k = 0; k < 3; ++k) color[k] += share * static_cast<double>(albedo[3 * pixel + static_cast<std::int64_t>(k)]);
     }
-    const double weight = cosine * cosine;
+    const double weight = cosine;  // as large as it is seen
     for (std::size_t k = 0; k < 3; ++k) sum[k] += static_cast<float>(weight * color[k]);
     sum[3] += static_cast<float>(weight);
   }
