@@ -1,4 +1,6 @@
 /// Mesh and turntable of a run, from its newest checkpoint alone.
+#include <sstream>
+
 #include "commands.h"
 #include "dreamfusion/config/load.h"
 #include "session.h"
@@ -31,7 +33,7 @@ ExitCode command_export(const Arguments& arguments) {
     for (const std::string& text : parsed["overrides"].as<std::vector<std::string>>()) overrides.push_back(text);
   }
   const std::pair<const char*, const char*> shorthands[] = {{"resolution", "mesh.resolution"}, {"isosurface-threshold", "mesh.isosurface_threshold"},
-                                                            {"mesh-format", "mesh.formats"},   {"texture-size", "mesh.texture_size"},
+                                                            {"texture-size", "mesh.texture_size"},
                                                             {"target-faces", "mesh.target_faces"}, {"placement", "mesh.placement"}};
   std::filesystem::path stem;
   if (parsed.count("output") > 0) {
@@ -41,7 +43,13 @@ ExitCode command_export(const Arguments& arguments) {
       usage_error("--output wants a file whose ending says the format", file.string(), "name it .obj, .glb, .ply or .stl");
     stem = file;
     stem.replace_extension();
-    if (parsed.count("mesh-format") == 0) overrides.push_back("mesh.formats=" + ending.substr(1));
+    if (parsed.count("mesh-format") == 0) overrides.push_back("mesh.formats=[\"" + ending.substr(1) + "\"]");
+  }
+  if (parsed.count("mesh-format") > 0) {
+    std::string list;
+    std::istringstream formats(parsed["mesh-format"].as<std::string>());
+    for (std::string format; std::getline(formats, format, ',');) list += (list.empty() ? "\"" : ", \"") + format + "\"";
+    overrides.push_back("mesh.formats=[" + list + "]");
   }
   for (const auto& [flag, key] : shorthands) {
     if (parsed.count(flag) > 0) overrides.push_back(std::string(key) + "=" + parsed[flag].as<std::string>());

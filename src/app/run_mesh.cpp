@@ -1,4 +1,5 @@
 /// The mesh of a run: made, judged, written, and told about.
+#include <algorithm>
 #include <chrono>
 #include <iomanip>
 #include <iostream>
@@ -34,7 +35,9 @@ Provenance provenance_of(const FinishedRun& run) {
   return from;
 }
 
-bool wants(const MeshConfig& config, const std::string& format) { return ("," + config.formats + ",").find("," + format + ",") != std::string::npos; }
+bool wants(const MeshConfig& config, const std::string& format) {
+  return std::find(config.formats.begin(), config.formats.end(), format) != config.formats.end();
+}
 
 std::string as_text(const std::vector<unsigned char>& bytes) { return {bytes.begin(), bytes.end()}; }
 

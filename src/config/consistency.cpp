@@ -121,15 +121,12 @@ void check_conflicts(const Config& config, Problems& problems) {
   }
 }
 
-void check_mesh_formats(const std::string& formats, Problems& problems) {
+void check_mesh_formats(const std::vector<std::string>& formats, Problems& problems) {
   const std::set<std::string> known = {"obj", "glb", "ply", "stl"};
-  std::size_t first = 0;
-  do {
-    const std::size_t last = std::min(formats.find(',', first), formats.size());
-    const std::string format = formats.substr(first, last - first);
-    if (known.count(format) == 0) problems.push_back("mesh.formats: \"" + format + "\" is not one of obj, glb, ply, stl (separated by commas)");
-    first = last + 1;
-  } while (first <= formats.size());
+  if (formats.empty()) problems.push_back("mesh.formats: is empty; name one at least, or set mesh.resolution=0 for no mesh");
+  for (const std::string& format : formats) {
+    if (known.count(format) == 0) problems.push_back("mesh.formats: \"" + format + "\" is none of obj, glb, ply, stl");
+  }
 }
 
 }  // namespace

@@ -91,9 +91,8 @@ ExtractedMesh extract_mesh(const Field& field, const OccupancyGrid* grid, const 
   mesh = repair_mesh(mesh, kWeldShare * result.spacing, kLongestRim, &result.repairs);
   smooth_mesh(mesh, config.smoothing);
   result.full_triangles = static_cast<std::int64_t>(mesh.triangles.size());
-  mesh = simplify_mesh(mesh, config.target_faces, kSimplifyReach * result.spacing, &result.simplification_error);
-  add_normals_and_colors(mesh, field, device, kColorReach * result.spacing);
-  result.mesh = std::move(mesh);
+  result.mesh = simplify_mesh(mesh, config.target_faces, kSimplifyReach * result.spacing, &result.simplification_error);
+  add_normals_and_colors(result.mesh, mesh, field, device, kColorReach * result.spacing);
   result.shape = inspect_mesh(result.mesh);
   result.silhouette_iou = compare(result.mesh, views, radius).silhouette_iou;
   return result;

@@ -25,7 +25,7 @@ std::vector<ordered_json> neighbours(const ordered_json& value) {
   if (value.is_number()) return {value.get<double>() * 0.75, value.get<double>() + 0.25, value.get<double>() + 0.0625};
   if (value.is_string()) {
     return {"a new text", "exp", "none", "environment", "uniform", "words", "mlp", "analytic", "focal", "cone", "proposal",
-            "reconstruction", "sqrt", "interpolate", "sum", "all", "adan", "bfloat16", "mean", "float32", "aot_inductor", "ply,stl", "center"};
+            "reconstruction", "sqrt", "interpolate", "sum", "all", "adan", "bfloat16", "mean", "float32", "aot_inductor", "stl", "center"};
   }
   std::vector<ordered_json> lists;
   for (std::size_t i = 0; i < value.size(); ++i) {

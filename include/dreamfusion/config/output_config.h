@@ -2,6 +2,7 @@
 /// Options of what a run leaves behind: turntable and mesh.
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "dreamfusion/config/values.h"
 
@@ -33,7 +34,7 @@ struct MeshConfig {
   std::int64_t smoothing = 0;
   std::int64_t target_faces = 30000;
   std::int64_t texture_size = 1024;
-  std::string formats = "obj,glb";
+  std::vector<std::string> formats = {"obj", "glb"};
   std::string placement = "ground";
 
   template <class V>
@@ -44,7 +45,7 @@ struct MeshConfig {
     v.option("smoothing", smoothing, "pairs of Taubin's smoothing steps, which do not shrink; 0 = none", Interval{0, 1000});
     v.option("target_faces", target_faces, "triangles are merged down to this many where the shape allows it; 0 = all are kept", Interval{0, 1e8});
     v.option("texture_size", texture_size, "edge of the texture [texels]; 0 = colours of the vertices instead", Interval{0, 8192});
-    v.option("formats", formats, "files to write: of obj, glb, ply and stl, separated by commas");
+    v.option("formats", formats, "files to write: of obj, glb, ply and stl");
     v.choice("placement", placement, "ground: standing on the origin; center: the middle of its box there; world: as it was rendered",
              {"ground", "center", "world"});
   }

@@ -35,7 +35,7 @@ UnfoldingQuality inspect_unfolding(const Mesh& mesh, const Unfolding& unfolding,
 struct TexturedMesh {
   Mesh mesh;
   Unfolding unfolding;
-  at::Tensor base_color;  ///< [S, S, 3] float32 in [0, 1], row 0 at the top (v = 1)
+  at::Tensor base_color;  ///< [S, S, 3] float32 in [0, 1], row 0 at the top (v = 1); undefined = the vertices' colours
 };
 
 /// Bakes the field's albedo, without light. A texel gets what cameras all around see at its place on the mesh: rays through the volume
@@ -48,7 +48,7 @@ struct TexturedMesh {
 TexturedMesh bake_texture(const Mesh& mesh, const Unfolding& unfolding, const Field& field, const OccupancyGrid* grid, std::int64_t size,
                           double reach);
 
-/// The texture at each pixel of a view, bilinear: [H, W, 3]; `empty` where nothing is.
+/// The texture (bilinear), or without one the vertices' colours, at each pixel of a view: [H, W, 3]; `empty` where nothing is.
 at::Tensor texture_view(const TexturedMesh& textured, const MeshView& view, float empty = 1.0f);
 
 /// The mesh itself, rasterised, from four sides in two rows: in its colours, and as clay under a light from above. [2·E, 4·E, 3]

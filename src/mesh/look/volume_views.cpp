@@ -14,7 +14,7 @@
 namespace dreamfusion {
 namespace {
 
-constexpr std::int64_t kSamplesPerRay = 128;
+constexpr std::int64_t kSamplesPerRay = 96;
 constexpr std::int64_t kRaysPerChunk = 4096, kFewestRays = 64;
 constexpr double kFovY = 40.0 * std::numbers::pi / 180.0;
 constexpr int kLevels = 96;
@@ -78,6 +78,7 @@ VolumeView look(const Field& field, const OccupancyGrid* grid, const Camera& cam
       depth += share;
     }
   }
+  if (!ring.samples) view.ray_offsets = view.sigma = view.t = at::Tensor();
   return view;
 }
 
@@ -172,7 +173,7 @@ LevelChoice choose_level(const std::vector<VolumeView>& views, double bounding_r
   const std::vector<LevelChoice> tried = judge_levels(views, bounding_radius, levels);
   double best = 0.0;
   for (const LevelChoice& choice : tried) best = std::max(best, choice.silhouette_iou);
-  LevelChoice chosen;
+  LevelChoice chosen{.agreement = -1};  // that of fog may be 0 at every level
   for (const LevelChoice& choice : tried) {
     if (choice.silhouette_iou >= best - kIndifferent && choice.agreement > chosen.agreement) chosen = choice;
   }

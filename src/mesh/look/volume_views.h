@@ -17,7 +17,7 @@ struct VolumeView {
   at::Tensor opaque;    ///< [S, S] bool, CPU: opacity above one half
   at::Tensor distance;  ///< [S, S] float32, CPU: along the ray to where half of the light is gone, world units; 0 where not opaque
   at::Tensor albedo;    ///< [S, S, 3] float32, CPU: of what is there, without the background; undefined unless asked for
-  at::Tensor ray_offsets, sigma, t;  ///< [S² + 1] int64, [N], [N] float32, CPU: the samples along the rays
+  at::Tensor ray_offsets, sigma, t;  ///< [S² + 1] int64, [N], [N] float32, CPU: the samples along the rays; undefined unless asked for
 };
 
 /// A ring of cameras, low and high in turn.
@@ -26,10 +26,11 @@ struct Ring {
   std::int64_t size = 96;
   double first_azimuth = 0.0;  ///< radians
   double low = 0.0873, high = 0.7854;  ///< elevations, radians
+  bool samples = false;  ///< keep them: for judging levels
   bool albedo = false;
 };
 /// What the iso-level is chosen by, and cameras between them that it has not seen.
-inline constexpr Ring kLevelRing{};
+inline constexpr Ring kLevelRing{.samples = true};
 inline constexpr Ring kUnseenRing{.views = 16, .size = 128, .first_azimuth = 0.19635, .albedo = true};
 std::vector<VolumeView> volume_views(const Field& field, const OccupancyGrid* grid, const Ring& ring);
 

@@ -17,28 +17,12 @@ namespace {
 constexpr double kLeastIou = 0.95, kLeastPsnr = 25.0, kMostOverlap = 1e-3;
 constexpr double kBestPsnr = 99.0;  ///< of equal colours
 
-/// The colours that the mesh shows in a view: its texture's, else its vertices'. [S, S, 3]
-at::Tensor colors_of(const TexturedMesh& textured, const MeshView& view) {
-  if (textured.base_color.defined()) return texture_view(textured, view);
-  at::Tensor image = at::zeros_like(view.barycentric);
-  auto* to = image.mutable_data_ptr<float>();
-  const auto* triangle = view.triangle.const_data_ptr<std::int32_t>();
-  const auto* shares = view.barycentric.const_data_ptr<float>();
-  for (std::int64_t pixel = 0; pixel < view.triangle.numel(); ++pixel) {
-    for (std::int64_t i = 0; triangle[pixel] >= 0 && i < 3; ++i) {
-      const auto& color = textured.mesh.colors[textured.mesh.triangles[static_cast<std::size_t>(triangle[pixel])][static_cast<std::size_t>(i)]];
-      for (std::int64_t k = 0; k < 3; ++k) to[3 * pixel + k] += shares[3 * pixel + i] * color[static_cast<std::size_t>(k)];
-    }
-  }
-  return image;
-}
-
 double color_psnr(const TexturedMesh& textured, const std::vector<VolumeView>& views) {
   double squares = 0, count = 0;
   for (const VolumeView& view : views) {
     const MeshView seen = rasterize_mesh(textured.mesh, view.camera, view.opaque.size(0), view.opaque.size(1));
     const at::Tensor both = at::logical_and(seen.covered(), view.opaque);
-    const at::Tensor difference = (colors_of(textured, seen) - view.albedo).square().sum(-1).masked_select(both);
+    const at::Tensor difference = (texture_view(textured, seen) - view.albedo).square().sum(-1).masked_select(both);
     squares += difference.sum(at::kDouble).item<double>();
     count += 3.0 * static_cast<double>(difference.numel());
   }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 
 #include "dreamfusion/core/chunks.h"
 
@@ -39,6 +40,20 @@ at::Tensor triangle_indices(const Mesh& mesh) {
   return tensor;
 }
 
+/// The normals of a mesh's triangles; at vertices that the finer mesh has as well, of its: what is left of a surface after collapses
+/// has here and there a sliver that faces nowhere.
+std::vector<std::array<float, 3>> normals_of(const Mesh& mesh, const Mesh& fine) {
+  std::vector<std::array<float, 3>> normals = as_points(triangle_normals(as_tensor(mesh.positions), triangle_indices(mesh)));
+  const std::vector<std::array<float, 3>> finer = as_points(triangle_normals(as_tensor(fine.positions), triangle_indices(fine)));
+  std::map<std::array<float, 3>, std::size_t> at;
+  for (std::size_t v = 0; v < fine.positions.size(); ++v) at.emplace(fine.positions[v], v);
+  for (std::size_t v = 0; v < mesh.positions.size(); ++v) {
+    const auto found = at.find(mesh.positions[v]);
+    if (found != at.end()) normals[v] = finer[found->second];
+  }
+  return normals;
+}
+
 }  // namespace
 
 at::Tensor as_tensor(const std::vector<std::array<float, 3>>& points) {
@@ -68,10 +83,10 @@ at::Tensor seen_albedo(const at::Tensor& positions, const at::Tensor& normals, c
   return (share * found.albedo.view({-1, ray.samples, 3})).sum(1).nan_to_num(0.0).clamp(0.0, 1.0);
 }
 
-void add_normals_and_colors(Mesh& mesh, const Field& field, c10::Device device, double reach) {
+void add_normals_and_colors(Mesh& mesh, const Mesh& fine, const Field& field, c10::Device device, double reach) {
   const at::NoGradGuard no_grad;
   const at::Tensor positions = as_tensor(mesh.positions);
-  const at::Tensor own_normals = triangle_normals(positions, triangle_indices(mesh));
+  const at::Tensor own_normals = as_tensor(normals_of(mesh, fine));
   std::vector<at::Tensor> normals, colors;
   in_chunks(positions.size(0), kVerticesPerChunk, 64, [&](std::int64_t first, std::int64_t last) {
     const at::Tensor chunk = positions.slice(0, first, last).to(device);

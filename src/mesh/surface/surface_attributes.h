@@ -20,7 +20,8 @@ at::Tensor seen_albedo(const at::Tensor& positions, const at::Tensor& normals, c
 
 /// Normals from the field where they agree with the mesh's own (area-weighted), else those; colours along short rays that begin
 /// `reach` in front of the vertices.
-void add_normals_and_colors(Mesh& mesh, const Field& field, c10::Device device, double reach);
+/// @param fine  the mesh before it was simplified
+void add_normals_and_colors(Mesh& mesh, const Mesh& fine, const Field& field, c10::Device device, double reach);
 
 /// How far below its surface an object's colour is looked for, in bounding radii.
 inline constexpr double kColorDepth = 0.12;
