@@ -31,6 +31,7 @@ into a cache folder that every checkout uses. With everything in place this take
 
 environment:
   LIBTORCH=FOLDER             use this LibTorch (the folder with include/ and lib/); so does CMAKE_PREFIX_PATH
+  XATLAS=FOLDER               use these sources of xatlas (xatlas.cpp and xatlas.h)
   DREAMFUSION_CACHE=FOLDER    where LibTorch is kept (default: ~/.cache/dreamfusion)
   DREAMFUSION_GPU=0|1         leave out or install LibTorch's CUDA libraries (default: if there is an NVIDIA GPU)
   DREAMFUSION_NO_INSTALL=1    only check
