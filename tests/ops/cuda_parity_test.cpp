@@ -17,6 +17,7 @@
 #include "dreamfusion/ops/grid_encode.h"
 #include "dreamfusion/ops/grid_field.h"
 #include "dreamfusion/ops/march_rays.h"
+#include "dreamfusion/ops/rasterize.h"
 #include "dreamfusion/ops/shade.h"
 #include "testing/cuda_emulation.h"
 #include "testing/numeric_gradient.h"
@@ -109,6 +110,16 @@ TEST_F(CudaParity, ShadeDiffuse) {
   const std::array<double, 3> ambient = {0.1, 0.1, 0.1};  // so that no colour comes near 1, where rounding decides about its gradient
   expect_parity([&](const Tensors& t) { return Tensors{shade_diffuse(t[0], t[1], t[2], lights, ambient)}; }, in, 2, 1e-5, 1e-4);
   expect_parity([&](const Tensors& t) { return Tensors{shade_diffuse({}, t[0], t[1], lights, ambient)}; }, {in[1], in[2]}, 1, 1e-5, 1e-4);
+}
+
+TEST_F(CudaParity, RasterizeTriangles) {
+  const at::Tensor corners = (random({300, 3}, 0, 1, 1) * at::tensor({128.0, 128.0, 1.0}).to(at::kDouble)).to(at::kFloat);
+  const at::Tensor triangles = (random({600, 3}, 0, 300, 2)).to(at::kInt);
+  const at::Tensor expected = rasterize_triangles(corners, triangles, 128, 128);
+  const at::Tensor found = rasterize_triangles(corners.cuda(), triangles.cuda(), 128, 128);
+  EXPECT_GT((expected >= 0).sum().item<std::int64_t>(), 10000);
+  EXPECT_LE((found.cpu() != expected).sum().item<std::int64_t>(), 50);  // where rounding decides about an edge
+  EXPECT_TRUE(at::equal(found, rasterize_triangles(corners.cuda(), triangles.cuda(), 128, 128)));
 }
 
 TEST_F(CudaParity, MarchRaysKeepsTheSamplesOfTheCpu) {
