@@ -20,7 +20,8 @@ using Command = ExitCode (*)(const Arguments&);
 
 const std::map<std::string, Command>& commands() {
   static const std::map<std::string, Command> table = {{"generate", command_generate}, {"render", command_render},
-                                                       {"export", command_export},     {"eval", command_eval},
+                                                       {"export", command_export},     {"refine", command_refine},
+                                                       {"eval", command_eval},
                                                        {"prior", command_prior},       {"bench", command_bench},
                                                        {"doctor", command_doctor}};
   return table;

@@ -3,6 +3,7 @@
 
 #include "commands.h"
 #include "dreamfusion/config/load.h"
+#include "run_mesh.h"
 #include "session.h"
 
 namespace dreamfusion {
@@ -65,7 +66,7 @@ ExitCode command_export(const Arguments& arguments) {
   }
   if (run.config.mesh.resolution == 0) usage_error("mesh.resolution is 0: there is nothing to export", "", "--resolution 96");
   if (parsed.count("turntable") > 0) write_run_turntable(run, run.folder / "turntable");
-  write_mesh(run, stem.empty() ? run.folder / "mesh" : stem, parsed.count("strict") > 0);
+  write_mesh(run, make_mesh(run), stem.empty() ? run.folder / "mesh" : stem, parsed.count("strict") > 0);
   return ExitCode::kDone;
 }
 

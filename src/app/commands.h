@@ -8,6 +8,7 @@ namespace dreamfusion {
 ExitCode command_generate(const Arguments& arguments);  ///< the main job: no command name
 ExitCode command_render(const Arguments& arguments);
 ExitCode command_export(const Arguments& arguments);
+ExitCode command_refine(const Arguments& arguments);
 ExitCode command_eval(const Arguments& arguments);
 ExitCode command_prior(const Arguments& arguments);
 ExitCode command_bench(const Arguments& arguments);

@@ -13,7 +13,7 @@
 #include "dreamfusion/io/image.h"
 #include "dreamfusion/mesh/mesh_files.h"
 #include "dreamfusion/mesh/mesh_report.h"
-#include "session.h"
+#include "run_mesh.h"
 
 namespace dreamfusion {
 namespace {
@@ -65,28 +65,37 @@ void print_table(const MeshReport& report) {
 
 }  // namespace
 
-void write_mesh(const FinishedRun& run, const fs::path& stem, bool strict) {
+FinishedMesh make_mesh(const FinishedRun& run) {
+  const auto start = std::chrono::steady_clock::now();
+  const MeshConfig& config = run.config.mesh;
+  log_info("extracting the mesh");
+  FinishedMesh made{extract_mesh(*run.scene.field, &run.scene.occupancy, config), {}};
+  stop_if_interrupted("the checkpoint is safe: dreamfusion export " + run.folder.string());
+  made.textured = untextured(made.extracted.mesh);
+  if (config.texture_size > 0) {
+    log_info("baking the texture");
+    made.textured = bake_texture(made.extracted.mesh, unfold_mesh(made.extracted.mesh, config.texture_size), *run.scene.field, &run.scene.occupancy,
+                                 config.texture_size, kBakeReach * made.extracted.spacing);
+  }
+  stop_if_interrupted("the checkpoint is safe: dreamfusion export " + run.folder.string());
+  made.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return made;
+}
+
+void write_mesh(const FinishedRun& run, FinishedMesh made, const fs::path& stem, bool strict, const nlohmann::ordered_json& notes) {
   const auto start = std::chrono::steady_clock::now();
   const MeshConfig& config = run.config.mesh;
   const Field& field = *run.scene.field;
-  log_info("extracting the mesh");
-  const ExtractedMesh extracted = extract_mesh(field, &run.scene.occupancy, config);
-  stop_if_interrupted("the checkpoint is safe: dreamfusion export " + run.folder.string());
-  TexturedMesh textured = untextured(extracted.mesh);
-  if (config.texture_size > 0) {
-    log_info("baking the texture");
-    textured = bake_texture(extracted.mesh, unfold_mesh(extracted.mesh, config.texture_size), field, &run.scene.occupancy,
-                            config.texture_size, kBakeReach * extracted.spacing);
-  }
-  stop_if_interrupted("the checkpoint is safe: dreamfusion export " + run.folder.string());
-  MeshReport report = judge_mesh(extracted, textured, field, &run.scene.occupancy);
-  const at::Tensor preview = preview_mesh(textured, field.bounding_radius(), kPreviewEdge);
-  place_mesh(textured.mesh, config.placement);
+  MeshReport report = judge_mesh(made.extracted, made.textured, field, &run.scene.occupancy);
+  const at::Tensor preview = preview_mesh(made.textured, field.bounding_radius(), kPreviewEdge);
+  place_mesh(made.textured.mesh, config.placement);
 
-  Files files = files_of(textured, config, provenance_of(run), stem);
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  Files files = files_of(made.textured, config, provenance_of(run), stem);
+  report.seconds = made.seconds + std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const std::size_t models = files.size();
-  files.emplace_back(stem.string() + "_report.json", to_json(report));
+  auto json = nlohmann::ordered_json::parse(to_json(report));
+  json.update(notes);
+  files.emplace_back(stem.string() + "_report.json", json.dump(2) + "\n");
   files.emplace_back(stem.string() + "_preview.png", as_text(encode_png(preview)));
   write_files_atomically(files);
   for (std::size_t i = 0; i < models; ++i) {

@@ -13,6 +13,7 @@
 #include "dreamfusion/render/turntable.h"
 #include "dreamfusion/train/checkpoint.h"
 #include "dreamfusion/train/parameter_average.h"
+#include "run_mesh.h"
 
 namespace dreamfusion {
 
@@ -107,7 +108,7 @@ void write_run_turntable(const FinishedRun& run, const fs::path& folder) {
 void write_results(const FinishedRun& run) {
   if (run.config.turntable.frames > 0) write_run_turntable(run, run.folder / "turntable");
   stop_if_interrupted("the checkpoint is safe: dreamfusion --resume=" + run.folder.string());
-  if (run.config.mesh.resolution > 0) write_mesh(run, run.folder / "mesh", /*strict=*/false);
+  if (run.config.mesh.resolution > 0) write_mesh(run, make_mesh(run), run.folder / "mesh", /*strict=*/false);
 }
 
 }  // namespace dreamfusion

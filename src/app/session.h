@@ -42,9 +42,6 @@ void stop_if_interrupted(const std::string& what_is_safe);
 
 /// Writes turntable and mesh into the run folder and prints where they are. Parts that the config turns off are left out.
 void write_results(const FinishedRun& run);
-/// Only the mesh: STEM.obj, .mtl, .png, .glb, .ply, .stl as the config says, STEM_report.json and STEM_preview.png, all or none. Prints
-/// the files and what is true of the mesh. @throws UserError in a strict check that fails, after everything is written
-void write_mesh(const FinishedRun& run, const std::filesystem::path& stem, bool strict);
 /// Only the turntable, to `folder`.
 void write_run_turntable(const FinishedRun& run, const std::filesystem::path& folder);
 

@@ -38,10 +38,15 @@ bool holds_run(const fs::path& path) { return fs::exists(path / "config.json") |
 
 /// Everything that a run writes.
 std::vector<fs::path> run_files(const fs::path& path) {
-  return {path / "config.json", path / "run.json",   path / "metrics.jsonl", path / "preview.png",
-          path / "guidance_preview.png", path / "embeddings.safetensors",
-          path / "checkpoints", path / "turntable", path / "mesh.obj",      path / "evaluation.json",
-          path / "evaluation.png"};
+  std::vector<fs::path> files;
+  for (const char* name : {"config.json", "run.json", "metrics.jsonl", "preview.png", "guidance_preview.png", "embeddings.safetensors", "checkpoints",
+                           "turntable", "refine", "evaluation.json", "evaluation.png", "refined_evaluation.json", "refined_evaluation.png"}) {
+    files.push_back(path / name);
+  }
+  for (const std::string stem : {"mesh", "refined"}) {
+    for (const char* ending : {".obj", ".mtl", ".png", ".glb", ".ply", ".stl", "_report.json", "_preview.png"}) files.push_back(path / (stem + ending));
+  }
+  return files;
 }
 
 bool is_empty_folder(const fs::path& path) {

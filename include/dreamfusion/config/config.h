@@ -13,6 +13,7 @@
 #include "dreamfusion/config/field_config.h"
 #include "dreamfusion/config/guidance_config.h"
 #include "dreamfusion/config/output_config.h"
+#include "dreamfusion/config/refine_config.h"
 #include "dreamfusion/config/render_config.h"
 #include "dreamfusion/config/train_config.h"
 
@@ -38,6 +39,7 @@ struct Config {
   TrainConfig train;
   TurntableConfig turntable;
   MeshConfig mesh;
+  RefineConfig refine;
 
   template <class V>
   void visit(V& v) {
@@ -59,6 +61,7 @@ struct Config {
     v.section("train", train, "the training loop");
     v.section("turntable", turntable, "the turntable at the end");
     v.section("mesh", mesh, "the mesh at the end");
+    v.section("refine", refine, "the mesh's refinement");
   }
 };
 

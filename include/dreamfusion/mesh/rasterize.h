@@ -19,4 +19,7 @@ struct MeshView {
 /// plane than a thousandth of the camera's distance are left out.
 MeshView rasterize_mesh(const Mesh& mesh, const Camera& camera, std::int64_t height, std::int64_t width);
 
+/// What the vertices have (their places, normals or colours) at each pixel of a view: [H, W, 3]; `empty` where nothing is.
+at::Tensor vertex_view(const Mesh& mesh, const MeshView& view, const std::vector<std::array<float, 3>>& values, float empty = 0.0f);
+
 }  // namespace dreamfusion

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "dreamfusion/field/field.h"
@@ -47,6 +48,11 @@ struct TexturedMesh {
 /// @param reach   how far in front of the mesh the short ray begins, world units
 TexturedMesh bake_texture(const Mesh& mesh, const Unfolding& unfolding, const Field& field, const OccupancyGrid* grid, std::int64_t size,
                           double reach);
+
+/// Paints the texture with colours of one's own: `color` gets the vertices' `values` (V, for example places) at texels [N, 3] and gives
+/// their colours [N, 3] on the CPU.
+TexturedMesh paint_texture(const Mesh& mesh, const Unfolding& unfolding, std::int64_t size, const std::vector<std::array<float, 3>>& values,
+                           const std::function<at::Tensor(const at::Tensor&)>& color);
 
 /// The texture (bilinear), or without one the vertices' colours, at each pixel of a view: [H, W, 3]; `empty` where nothing is.
 at::Tensor texture_view(const TexturedMesh& textured, const MeshView& view, float empty = 1.0f);

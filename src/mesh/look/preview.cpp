@@ -14,28 +14,14 @@ constexpr double kFovY = 40.0 * std::numbers::pi / 180.0, kElevation = 20.0 * st
 constexpr std::int64_t kSuperSampling = 2;
 constexpr float kClay = 0.82f, kAmbient = 0.35f, kBackdrop = 0.62f;  // neither white nor black objects may vanish
 
-/// How much light a facing that the mesh's normals give at each pixel gets from above the camera.
+/// How much light what the mesh's normals face gets from above the camera: [H, W, 1], 1 where nothing is.
 at::Tensor brightness(const Mesh& mesh, const MeshView& view, const Camera& camera) {
-  const std::int64_t height = view.triangle.size(0), width = view.triangle.size(1);
-  at::Tensor image = at::ones({height, width, 1});
-  auto* to = image.mutable_data_ptr<float>();
-  const auto* triangle = view.triangle.const_data_ptr<std::int32_t>();
-  const auto* shares = view.barycentric.const_data_ptr<float>();
   const auto position = camera.position();
   const double length = std::hypot(position[0], position[1], position[2] + camera.distance);
-  const std::array<double, 3> light{position[0] / length, position[1] / length, (position[2] + camera.distance) / length};
-  for (std::int64_t pixel = 0; pixel < height * width; ++pixel) {
-    if (triangle[pixel] < 0) continue;
-    std::array<double, 3> normal{};
-    for (std::size_t i = 0; i < 3; ++i) {
-      const auto& n = mesh.normals[mesh.triangles[static_cast<std::size_t>(triangle[pixel])][i]];
-      for (std::size_t axis = 0; axis < 3; ++axis) normal[axis] += static_cast<double>(shares[3 * pixel + static_cast<std::int64_t>(i)]) * static_cast<double>(n[axis]);
-    }
-    const double size = std::hypot(normal[0], normal[1], normal[2]);
-    const double cosine = (normal[0] * light[0] + normal[1] * light[1] + normal[2] * light[2]) / std::max(size, 1e-12);
-    to[pixel] = kAmbient + (1.0f - kAmbient) * static_cast<float>(std::max(cosine, 0.0));
-  }
-  return image;
+  const at::Tensor light = at::tensor({position[0] / length, position[1] / length, (position[2] + camera.distance) / length}).to(at::kFloat);
+  const at::Tensor normal = vertex_view(mesh, view, mesh.normals);
+  const at::Tensor cosine = (normal * light).sum(-1, true) / normal.norm(2, {-1}, true).clamp_min(1e-12);
+  return at::where(view.covered().unsqueeze(-1), kAmbient + (1.0f - kAmbient) * cosine.clamp_min(0), 1.0f);
 }
 
 }  // namespace

@@ -71,4 +71,20 @@ MeshView rasterize_mesh(const Mesh& mesh, const Camera& camera, std::int64_t hei
   return view;
 }
 
+at::Tensor vertex_view(const Mesh& mesh, const MeshView& view, const std::vector<std::array<float, 3>>& values, float empty) {
+  at::Tensor image = at::full_like(view.barycentric, empty);
+  auto* to = image.mutable_data_ptr<float>();
+  const auto* triangle = view.triangle.const_data_ptr<std::int32_t>();
+  const auto* shares = view.barycentric.const_data_ptr<float>();
+  for (std::int64_t pixel = 0; pixel < view.triangle.numel(); ++pixel) {
+    if (triangle[pixel] < 0) continue;
+    const auto& corners = mesh.triangles[static_cast<std::size_t>(triangle[pixel])];
+    for (std::size_t k = 0; k < 3; ++k) {
+      to[3 * pixel + static_cast<std::int64_t>(k)] = shares[3 * pixel] * values[corners[0]][k] + shares[3 * pixel + 1] * values[corners[1]][k] +
+                                                     shares[3 * pixel + 2] * values[corners[2]][k];
+    }
+  }
+  return image;
+}
+
 }  // namespace dreamfusion

@@ -187,28 +187,25 @@ TexturedMesh bake_texture(const Mesh& mesh, const Unfolding& unfolding, const Fi
   return {mesh, unfolding, image};
 }
 
-namespace {
-
-at::Tensor colors_view(const Mesh& mesh, const MeshView& view, float empty) {
-  at::Tensor image = at::full_like(view.barycentric, empty);
-  auto* to = image.mutable_data_ptr<float>();
-  const auto* triangle = view.triangle.const_data_ptr<std::int32_t>();
-  const auto* shares = view.barycentric.const_data_ptr<float>();
-  for (std::int64_t pixel = 0; pixel < view.triangle.numel(); ++pixel) {
-    if (triangle[pixel] < 0) continue;
-    const auto& corners = mesh.triangles[static_cast<std::size_t>(triangle[pixel])];
-    for (std::size_t k = 0; k < 3; ++k) {
-      to[3 * pixel + static_cast<std::int64_t>(k)] = shares[3 * pixel] * mesh.colors[corners[0]][k] + shares[3 * pixel + 1] * mesh.colors[corners[1]][k] +
-                                                     shares[3 * pixel + 2] * mesh.colors[corners[2]][k];
-    }
-  }
-  return image;
+TexturedMesh paint_texture(const Mesh& mesh, const Unfolding& unfolding, std::int64_t size, const std::vector<std::array<float, 3>>& values,
+                           const std::function<at::Tensor(const at::Tensor&)>& color) {
+  const at::NoGradGuard no_grad;
+  const Texels texels = texels_of(unfolding, size);
+  const auto count = static_cast<std::int64_t>(texels.pixel.size());
+  at::Tensor pixels = at::zeros({size * size, 3}), full = at::zeros({size * size}, at::kBool);
+  in_chunks(count, kTexelsPerChunk, 64, [&](std::int64_t first, std::int64_t last) {
+    const at::Tensor index = at::tensor(at::ArrayRef<std::int64_t>(texels.pixel.data() + first, static_cast<std::size_t>(last - first)), at::kLong);
+    pixels.index_copy_(0, index, color(interpolated(mesh, values, texels, first, last)));
+    full.index_fill_(0, index, true);
+  });
+  at::Tensor image = pixels.view({size, size, 3});
+  full = full.view({size, size});
+  fill_around(image, full);
+  return {mesh, unfolding, image};
 }
 
-}  // namespace
-
 at::Tensor texture_view(const TexturedMesh& textured, const MeshView& view, float empty) {
-  if (!textured.base_color.defined()) return colors_view(textured.mesh, view, empty);
+  if (!textured.base_color.defined()) return vertex_view(textured.mesh, view, textured.mesh.colors, empty);
   const std::int64_t height = view.triangle.size(0), width = view.triangle.size(1), size = textured.base_color.size(0);
   at::Tensor image = at::full({height, width, 3}, empty);
   auto* to = image.mutable_data_ptr<float>();
