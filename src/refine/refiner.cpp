@@ -65,6 +65,7 @@ struct Refiner::Parts {
       : triangles(start.triangles),
         topology(surface_topology(start, device)),
         rest(as_tensor(start.positions).to(device)),
+        roughness(topology, rest),
         vertices(topology, rest, config.refine.smoothness, config.refine.lr_vertices),
         paint(copy_of(scene, config, device)),
         optimizer(make_optimizer(config.optimizer, paint.field->parameter_groups())),
@@ -86,6 +87,7 @@ struct Refiner::Parts {
   std::vector<std::array<std::uint32_t, 3>> triangles;
   SurfaceTopology topology;
   at::Tensor rest;          // [V, 3] where the vertices were at the start
+  Roughness roughness;
   SmoothVertices vertices;  // where they are
   Scene paint;              // of whose field the albedo at `rest` is the surface's
   std::unique_ptr<Optimizer> optimizer;
@@ -155,6 +157,7 @@ RefineReport Refiner::step() {
   const std::int64_t guided = step_ - config_.refine.fit_steps;
   double scale = 1.0;
   at::Tensor loss = config_.refine.lambda_volume * fit_loss(step_, report);
+  if (config_.refine.lambda_roughness > 0) loss = loss + config_.refine.lambda_roughness * parts_->roughness.of(parts_->vertices.positions());
   if (guided >= 0) {
     loss = loss + distillation_loss(report);
     scale = std::min(1.0, (static_cast<double>(guided) + 1.0) / kWarmup);

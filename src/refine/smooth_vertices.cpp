@@ -11,6 +11,21 @@ constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEpsilon = 1e-12;
 
 }  // namespace
 
+Roughness::Roughness(const SurfaceTopology& topology, const at::Tensor& positions)
+    : first_(topology.edges.select(1, 0).contiguous()), second_(topology.edges.select(1, 1).contiguous()) {
+  const at::Tensor ends = at::cat({first_, second_});
+  degree_ = at::zeros({positions.size(0)}, positions.options()).index_add(0, ends, at::ones({ends.size(0)}, positions.options())).clamp_min(1).unsqueeze(1);
+  const at::Tensor length = (positions.index_select(0, first_) - positions.index_select(0, second_)).norm(2, {-1}, false);
+  const double mean = length.mean().item<double>();
+  scale_ = 1.0 / (mean * mean);
+}
+
+at::Tensor Roughness::of(const at::Tensor& positions) const {
+  const at::Tensor a = positions.index_select(0, first_), b = positions.index_select(0, second_);
+  const at::Tensor sums = at::zeros_like(positions).index_add(0, first_, b).index_add(0, second_, a);
+  return scale_ * (positions - sums / degree_).square().sum(-1).mean();
+}
+
 SmoothingSystem::SmoothingSystem(const SurfaceTopology& topology, std::int64_t vertices, double lambda) : lambda_(lambda) {
   const at::Tensor a = topology.edges.select(1, 0), b = topology.edges.select(1, 1);
   const auto options = at::TensorOptions().dtype(at::kFloat).device(a.device());

@@ -9,6 +9,19 @@
 
 namespace dreamfusion {
 
+/// How far each vertex is from the mean of its neighbours, squared, in mean lengths of an edge, mean over the vertices: a scalar with
+/// history. Zero in flat parts of even triangles; small where the surface bends on a larger scale than its triangles.
+class Roughness {
+ public:
+  Roughness(const SurfaceTopology& topology, const at::Tensor& positions);
+  at::Tensor of(const at::Tensor& positions) const;
+
+ private:
+  at::Tensor first_, second_;  // [E] vertices
+  at::Tensor degree_;          // [V, 1]
+  double scale_;               // 1 / mean length²
+};
+
 /// I + λL with the combinatorial Laplacian L, and its inverse by conjugate gradients.
 class SmoothingSystem {
  public:

@@ -15,6 +15,7 @@ struct RefineConfig {
   ScheduledValue min_step_percent = 0.02;
   ScheduledValue max_step_percent{{{{0.0, true}, 0.5, 0.3, {1.0, true}}}};
   double lambda_volume = 2000.0;
+  double lambda_roughness = 0.3;
   double lr_vertices = 0.02;
   double lr_color = 0.1;
   double smoothness = 19.0;
@@ -29,6 +30,7 @@ struct RefineConfig {
     v.option("min_step_percent", min_step_percent, "smallest noise level, as guidance.min_step_percent, over the steps under the guidance", Interval{0, 1});
     v.option("max_step_percent", max_step_percent, "largest noise level: low ones keep the object and work on its details", Interval{0, 1});
     v.option("lambda_volume", lambda_volume, "weight of the squared differences to the volume's outlines and colours beside the guidance", Interval{0, 1e9});
+    v.option("lambda_roughness", lambda_roughness, "weight of the squared distance of vertices to the mean of their neighbours, in lengths of an edge: smooth surfaces", Interval{0, 1e9});
     v.option("lr_vertices", lr_vertices, "learning rate of the vertices before smoothing [world units]", Interval{0, 10});
     v.option("lr_color", lr_color, "factor on the optimiser's learning rates for the colours", Interval{0, 100});
     v.option("smoothness", smoothness, "λ of I + λL, which makes vertices move together (Nicolet et al., SIGGRAPH Asia 2021: 19)", Interval{0, 1e4});
