@@ -27,6 +27,12 @@ add_library(TinyGltf::tinygltf INTERFACE IMPORTED)
 target_include_directories(TinyGltf::tinygltf SYSTEM INTERFACE ${TINYGLTF_INCLUDE})
 target_link_libraries(TinyGltf::tinygltf INTERFACE ${TINYGLTF_LIBRARY})
 
+find_path(TINYOBJ_INCLUDE tiny_obj_loader.h REQUIRED)
+find_library(TINYOBJ_LIBRARY tinyobjloader REQUIRED)
+add_library(TinyObj::tinyobj INTERFACE IMPORTED)
+target_include_directories(TinyObj::tinyobj SYSTEM INTERFACE ${TINYOBJ_INCLUDE})
+target_link_libraries(TinyObj::tinyobj INTERFACE ${TINYOBJ_LIBRARY})
+
 # Unicode and regular expressions of the tokenizers.
 find_path(UTF8PROC_INCLUDE utf8proc.h REQUIRED)
 find_library(UTF8PROC_LIBRARY utf8proc REQUIRED)
@@ -42,9 +48,4 @@ target_link_libraries(Pcre2::pcre2 INTERFACE ${PCRE2_LIBRARY})
 
 if(DREAMFUSION_TESTS)
   find_package(GTest REQUIRED)
-  find_path(TINYOBJ_INCLUDE tiny_obj_loader.h REQUIRED)
-  find_library(TINYOBJ_LIBRARY tinyobjloader REQUIRED)
-  add_library(TinyObj::tinyobj INTERFACE IMPORTED)
-  target_include_directories(TinyObj::tinyobj SYSTEM INTERFACE ${TINYOBJ_INCLUDE})
-  target_link_libraries(TinyObj::tinyobj INTERFACE ${TINYOBJ_LIBRARY})
 endif()

@@ -25,6 +25,7 @@ namespace fs = std::filesystem;
 constexpr std::pair<const char*, const char*> kTextOptions[] = {
     {"prompt", "prompt"},
     {"prior", "prior"},
+    {"init-mesh", "init_mesh.file"},
     {"negative-prompt", "guidance.negative_prompt"},
     {"prior-device", "guidance.prior_device"},
     {"vae", "guidance.vae"},
@@ -50,6 +51,7 @@ cxxopts::Options generate_options() {
       "prompt-back", "the back view's", cxxopts::value<std::string>(), "TEXT")(
       "prompt-overhead", "the overhead view's", cxxopts::value<std::string>(), "TEXT")(
       "prior", "folder of the prior pack", cxxopts::value<std::string>(), "PACK")(
+      "init-mesh", "start from the shape in an OBJ file", cxxopts::value<std::string>(), "FILE")(
       "prior-device", "where the prior runs, if not on --device", cxxopts::value<std::string>(), "DEVICE")(
       "vae", "image encoder of a latent prior: pack, taesd (small) or a folder", cxxopts::value<std::string>(), "VAE")(
       "guidance-preview", "also write what the prior sees and answers: guidance_preview.png")(
@@ -163,14 +165,22 @@ void report_memory(const DiffusionPrior& prior) {
            " of weights");
 }
 
+/// The user's shape, where there is one and the run does not have it in its checkpoint already.
+std::optional<Solid> initial_shape(const Job& job) {
+  const bool goes_on = job.existing == ExistingRun::kResume && !list_checkpoints(job.folder / "checkpoints").empty();
+  if (job.config.init_mesh.file.empty() || goes_on) return {};
+  return read_initial_shape(job.config);
+}
+
 /// The main job in a folder that is held. @param started  set once there may be something to resume
-ExitCode train_and_write(const Job& job, const PriorPack& pack, const PriorOptions& options, RunFolder& folder, bool& started) {
+ExitCode train_and_write(const Job& job, const PriorPack& pack, const PriorOptions& options, const TrainingRunOptions& training, RunFolder& folder,
+                         bool& started) {
   const Config& config = job.config;
   const auto prior = load_prior(pack, options);
   Trainer trainer(config, *prior);
   reset_memory_peaks();  // from here on: what steps take
   started = true;
-  if (run_training(trainer, config, folder, {job.existing == ExistingRun::kResume, job.stop_at}) == RunOutcome::kInterrupted) {
+  if (run_training(trainer, config, folder, training) == RunOutcome::kInterrupted) {
     folder.write_status("interrupted");
     log_info("stopped after " + std::to_string(trainer.steps_done()) + " steps; go on with: dreamfusion --resume=" + folder.path().string());
     return ExitCode::kInterrupted;
@@ -207,13 +217,14 @@ ExitCode run_job(const Job& job, const Arguments& arguments) {
   check_prior_fits(config, pack.manifest());
   check_weights_fit(config, pack, options);
   if (pack.manifest().latent) find_vae(config.guidance.vae, pack);  // its faults must come before --force removes anything
+  const TrainingRunOptions training{job.existing == ExistingRun::kResume, job.stop_at, initial_shape(job)};  // and so must the shape's
   RunFolder folder(job.folder, job.existing);
   log_info("run folder " + folder.path().string());
   folder.write_start(config, {"dreamfusion " + shell_quoted(arguments), pack.manifest().name, pack.hash()});
   options.embedding_cache = folder.embeddings();
   bool started = job.existing == ExistingRun::kResume;
   try {
-    return train_and_write(job, pack, options, folder, started);
+    return train_and_write(job, pack, options, training, folder, started);
   } catch (const UserError& fault) {
     settle(folder, fault, started);
     throw;

@@ -13,6 +13,13 @@ std::unique_ptr<Field> make_proposal(const Config& config, std::uint64_t seed, c
   return make_field(field, Rng(seed, 0, RandomPurpose::kProposalInit), device);
 }
 
+/// A blob would stand beside the user's shape, and one that is added to the density could never be unlearned.
+FieldConfig field_config(const Config& config) {
+  FieldConfig field = config.field;
+  if (!config.init_mesh.file.empty()) field.density_init = "none";
+  return field;
+}
+
 ParameterGroup proposal_group(Field& proposal) {
   ParameterGroup renamed{.name = "proposal", .parameters = {}};
   for (const ParameterGroup& group : proposal.parameter_groups()) {
@@ -45,7 +52,7 @@ void Scene::set_step(std::int64_t step, std::int64_t iterations) {
 
 Scene make_scene(const Config& config, c10::Device device) {
   const auto seed = static_cast<std::uint64_t>(config.seed);
-  Scene scene{make_field(config.field, Rng(seed, 0, RandomPurpose::kFieldInit), device), nullptr, nullptr,
+  Scene scene{make_field(field_config(config), Rng(seed, 0, RandomPurpose::kFieldInit), device), nullptr, nullptr,
               OccupancyGrid(config.render, config.field.bounding_radius, device)};
   if (config.background.type == "environment") {
     scene.environment = std::make_unique<EnvironmentBackground>(config.background, seed, device);

@@ -48,6 +48,12 @@ Trainer::Trainer(const Config& config, DiffusionPrior& prior)
 
 Trainer::~Trainer() = default;
 
+ShapeFit Trainer::start_from(const Solid& shape) {
+  const ShapeFit found = fit_initial_shape(scene_, shape, config_);
+  average_ = ParameterAverage(scene_.parameter_groups(), config_.train.ema_decay);
+  return found;
+}
+
 StepReport Trainer::step() {
   const auto seed = static_cast<std::uint64_t>(config_.seed);
   scene_.set_step(step_, config_.iterations);

@@ -339,6 +339,39 @@ TEST_F(CommandLine, APackOfSeveralViewsRunsFromThePromptToTheMesh) {
   EXPECT_FALSE(read_text(path("run/mesh.obj")).empty());
 }
 
+TEST_F(CommandLine, ARunMayStartFromAShape) {
+  write_text(path("plate.obj"), "v -1 0 -2\nv 1 0 -2\nv 1 0 2\nv -1 0 2\nv -1 0.5 -2\nv 1 0.5 -2\nv 1 0.5 2\nv -1 0.5 2\n"
+                                "f 1 2 3 4\nf 8 7 6 5\nf 1 5 6 2\nf 2 6 7 3\nf 3 7 8 4\nf 4 8 5 1\n");
+  const std::vector<std::string> arguments = small_run({"--init-mesh", "plate.obj", "init_mesh.steps=60", "--iters", "6"});
+  const Outcome outcome = run(arguments);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find("starting from plate.obj: fitted in"), std::string::npos) << outcome.err;
+  EXPECT_EQ(nlohmann::json::parse(read_text(path("run/config.json")))["init_mesh"]["file"], "plate.obj");
+  const at::Tensor front = read_image(path("run/turntable/opacity_0000.png")), covered = front.select(2, 0) > 0.5;
+  EXPECT_GT(covered.any(0).sum().item<std::int64_t>(), 2 * covered.any(1).sum().item<std::int64_t>() - 12);
+  const std::string whole = read_text(path("run/mesh.obj"));
+
+  EXPECT_EQ(run(small_run({"--init-mesh", "plate.obj", "init_mesh.steps=60", "--iters", "6", "--force", "--stop-at", "3"})).exit_code, 130);
+  fs::remove(path("plate.obj"));  // the checkpoint has it
+  ASSERT_EQ(run({"--resume=run"}).exit_code, 0) << read_text(path("err.txt"));
+  EXPECT_EQ(read_text(path("run/mesh.obj")), whole);
+  EXPECT_EQ(run({"export", "run", "-o", "again.stl"}).exit_code, 0);
+  expect_fault(run(small_run({"--resume", "--iters", "6", "init_mesh.steps=60"})), 2, "init_mesh/file was \"plate.obj\", now \"\"");
+}
+
+TEST_F(CommandLine, AShapeThatCannotBeReadIsToldBeforeAnythingIsTouched) {
+  ASSERT_EQ(run(small_run()).exit_code, 0);
+  write_text(path("empty.obj"), "v 0 0 0\n");
+  write_text(path("nan.obj"), "v 0 0 nan\nf 1 1 1\n");
+  for (const auto& [file, words] : {std::pair{"nowhere.obj", "nowhere.obj"}, {"pack", "pack"}, {"empty.obj", "no faces"}, {"nan.obj", "line 1"}}) {
+    expect_fault(run(small_run({"--force", "--init-mesh", file})), 1, words);
+    expect_fault(run(small_run({"-o", "new", "--init-mesh", file})), 1, words);
+  }
+  EXPECT_TRUE(fs::exists(path("run/mesh.obj")));
+  EXPECT_FALSE(fs::exists(path("new")));
+  expect_fault(run(small_run({"-o", "new", "init_mesh.up=x"})), 2, "init_mesh.up");
+}
+
 TEST_F(CommandLine, ThePriorMayBeOnAnotherDevice) {
   EXPECT_EQ(run(small_run({"--prior-device", "cpu", "--stop-at", "2"})).exit_code, 130);
   expect_fault(run(small_run({"--force", "--prior-device", "tpu"})), 2, "tpu");

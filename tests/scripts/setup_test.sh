@@ -17,7 +17,7 @@ echo '{}' >"$repo/CMakePresets.json"
 echo '{}' >"$repo/configs/base.json"
 echo '{}' >"$repo/configs/quick.json"
 
-unset LIBTORCH CMAKE_PREFIX_PATH CPATH CPLUS_INCLUDE_PATH DREAMFUSION_NO_INSTALL XDG_CACHE_HOME
+unset LIBTORCH XATLAS CMAKE_PREFIX_PATH CPATH CPLUS_INCLUDE_PATH DREAMFUSION_NO_INSTALL XDG_CACHE_HOME
 export PATH="$stubs:$PATH" CALLS=$sandbox/calls STATE=$sandbox/state DREAMFUSION_GPU=0 DREAMFUSION_CACHE="$sandbox/the cache"
 mkdir -p "$STATE"
 
@@ -46,20 +46,30 @@ stub id <<'END'
 #!/usr/bin/env bash
 cat "$STATE/uid" 2>/dev/null || echo 0
 END
-# pip: `download` makes a wheel, `install --target` a tree. state/pip-fails names the verb that breaks half-way.
+# pip: `download` makes a wheel or, told --no-binary, xatlas' archive; `install --target` makes a tree. state/pip-fails names the verb that breaks half-way.
 stub python3 <<'END'
 #!/usr/bin/env bash
-verb='' target=''
+verb='' target='' wheel=1
 while (($#)); do
   case $1 in
     --version) echo 'pip 23'; exit ;;
     download | install) verb=$1 ;;
     --dest | --target) target=$2; shift ;;
+    --no-binary*) wheel=0 ;;
   esac
   shift
 done
-echo "pip $verb" >>"$CALLS"
 mkdir -p "$target"
+if ((wheel == 0)); then
+  echo 'pip source' >>"$CALLS"
+  [[ ! -e $STATE/source-fails ]] || { echo 'ERROR: no such archive'; exit 1; }
+  mkdir -p "$target/made/xatlas-0.0.9/extern/xatlas/source/xatlas"
+  cd "$target/made"
+  touch xatlas-0.0.9/extern/xatlas/{LICENSE,source/xatlas/xatlas.cpp,source/xatlas/xatlas.h}
+  tar -czf "$target/xatlas-0.0.9.tar.gz" xatlas-0.0.9
+  exit
+fi
+echo "pip $verb" >>"$CALLS"
 if [[ $verb == download ]]; then
   echo half >"$target/torch.whl"
   [[ ! -e $STATE/pip-slow ]] || sleep 0.3
@@ -129,6 +139,7 @@ missing() { [[ ! -e $1 ]]; }
 setup=$repo/scripts/setup.sh
 quickstart=$repo/scripts/quickstart.sh
 home="$DREAMFUSION_CACHE/libtorch-2.11.0"
+xatlas="$DREAMFUSION_CACHE/xatlas-0.0.9"
 
 test_help_needs_nothing() {
   printf '%s\n' libwebp-dev >"$STATE/missing"
@@ -174,11 +185,30 @@ test_install_then_nothing_to_do() {
   check 'prints where' equals "$out" "LibTorch: $home/torch"
   check 'cleans up what a killed run left' missing "$DREAMFUSION_CACHE/.stage-left-over"
   check 'keeps no wheels' missing "$DREAMFUSION_CACHE/.downloads"
+  check 'xatlas' test -e "$xatlas/xatlas.cpp" -a -e "$xatlas/xatlas.h" -a -e "$xatlas/LICENSE"
   run "$setup"
   check 'second time' equals "$status" 0
   check 'second time: the same' equals "$out" "LibTorch: $home/torch"
   check 'second time: no call' equals "$(cat "$CALLS")" ''
   check 'second time: no word' equals "$err" ''
+}
+
+test_sources_of_xatlas() {
+  rm -r "$xatlas"
+  run env DREAMFUSION_NO_INSTALL=1 "$setup"
+  check 'no xatlas' equals "$status" 1
+  check 'no xatlas: the way out' has "$err" 'Set XATLAS to a folder that holds xatlas.cpp'
+  touch "$STATE/source-fails"
+  run "$setup"
+  check 'xatlas fails' equals "$status" 1
+  check 'xatlas fails: says why' has "$err" 'ERROR: no such archive'
+  check 'xatlas fails: nothing half-made' missing "$xatlas"
+  check 'xatlas fails: no stage' equals "$(find "$DREAMFUSION_CACHE" -name '.stage-*')" ''
+  rm "$STATE/source-fails"
+  run "$setup"
+  check 'xatlas alone' equals "$status" 0
+  check 'xatlas alone' not_called 'pip install'
+  check 'xatlas alone' test -e "$xatlas/xatlas.cpp"
 }
 
 test_damage_is_repaired() {
@@ -220,12 +250,12 @@ test_two_at_once_install_once() {
 }
 
 test_own_libtorch() {
-  run env LIBTORCH="$home" DREAMFUSION_CACHE="$sandbox/none" "$setup"
+  run env LIBTORCH="$home" XATLAS="$xatlas" DREAMFUSION_CACHE="$sandbox/none" "$setup"
   check 'LIBTORCH' equals "$out" "LibTorch: $home/torch"
   run env LIBTORCH="$sandbox" "$setup"
   check 'LIBTORCH is none' equals "$status" 1
   check 'LIBTORCH is none' has "$err" 'is not a LibTorch'
-  run env CMAKE_PREFIX_PATH="/opt:$home/torch" DREAMFUSION_CACHE="$sandbox/none" "$setup"
+  run env CMAKE_PREFIX_PATH="/opt:$home/torch" XATLAS="$xatlas" DREAMFUSION_CACHE="$sandbox/none" "$setup"
   check 'CMAKE_PREFIX_PATH' equals "$out" "LibTorch: $home/torch"
   check 'no download' not_called 'pip download'
 }
@@ -352,7 +382,7 @@ test_test_script() {
   check 'asan: unit tests' has "$out" $'build/asan\n'
 }
 
-for name in help_needs_nothing interrupted_download_leaves_nothing no_install_only_checks install_then_nothing_to_do \
+for name in help_needs_nothing interrupted_download_leaves_nothing no_install_only_checks install_then_nothing_to_do sources_of_xatlas \
   damage_is_repaired gpu_part_is_added two_at_once_install_once own_libtorch sourced missing_packages old_cmake quickstart \
   moved_checkout_is_configured_afresh test_script; do
   "test_$name"

@@ -29,6 +29,7 @@ struct Config {
   std::int64_t seed = 0;
   std::int64_t iterations = 700;
   FieldConfig field;
+  InitMeshConfig init_mesh;
   CameraConfig camera;
   LightConfig light;
   BackgroundConfig background;
@@ -51,6 +52,7 @@ struct Config {
     v.option("seed", seed, "same seed, same machine, same result", Interval{0, 9007199254740991.0});
     v.option("iterations", iterations, "optimisation steps", Interval{1, 10000000});
     v.section("field", field, "the object's representation");
+    v.section("init_mesh", init_mesh, "a shape of the user's to start from");
     v.section("camera", camera, "where training views are taken from");
     v.section("light", light, "how training views are lit");
     v.section("background", background, "what is behind the object in training views");

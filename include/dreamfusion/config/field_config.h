@@ -1,5 +1,5 @@
 #pragma once
-/// Options of the field: what represents the object.
+/// Options of the field: what represents the object, and the shape that it starts from.
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -68,6 +68,25 @@ struct FieldConfig {
     v.option("normal_step", normal_step, "step of finite differences [world units]", Interval{1e-4, 0.5});
     v.section("hash", hash, "field.type=hash");
     v.section("mlp", mlp, "field.type=mlp");
+  }
+};
+
+struct InitMeshConfig {
+  std::string file;
+  std::string up = "y";
+  double turn_deg = 0.0;
+  double fill = 0.6;
+  double density = 30.0;
+  std::int64_t steps = 200;
+
+  template <class V>
+  void visit(V& v) {
+    v.option("file", file, "OBJ file of the shape that the run starts from, instead of the blob (docs/init-mesh.md); empty = none");
+    v.choice("up", up, "axis that points up in the file: y = as Blender writes OBJ and this program too, the front looks along +z; z = the front looks along +x", {"y", "z"});
+    v.option("turn_deg", turn_deg, "turns the shape about the vertical, counter-clockwise from above: for a front that looks elsewhere", Interval{-360, 360});
+    v.option("fill", fill, "distance of the shape's farthest corner from its middle, as a share of bounding_radius", Interval{0.05, 1});
+    v.option("density", density, "density inside the shape [1/world unit]: the denser, the longer it holds out against the prior", Interval{1, 1000});
+    v.option("steps", steps, "steps of the fit that the field takes to the shape, before step 0", Interval{1, 100000});
   }
 };
 

@@ -23,6 +23,7 @@ enum class RandomPurpose : std::uint32_t {
   kProposalInit = 10,
   kBackgroundChoice = 11,
   kPosterior = 12,
+  kInitMesh = 13,
   kRefineView = 14,
   kTest = 100,
 };

@@ -13,6 +13,7 @@
 #include "dreamfusion/guidance/view_prompts.h"
 #include "dreamfusion/render/volume_renderer.h"
 #include "dreamfusion/train/checkpoint.h"
+#include "dreamfusion/train/initial_shape.h"
 #include "dreamfusion/train/optimizer.h"
 #include "dreamfusion/train/parameter_average.h"
 #include "dreamfusion/train/scene.h"
@@ -43,6 +44,9 @@ class Trainer {
   /// @throws UserError when even the least that a step can do with would not fit
   Trainer(const Config& config, DiffusionPrior& prior);
   ~Trainer();
+
+  /// Makes the field that of the user's shape, before the first step. @throws as fit_initial_shape
+  ShapeFit start_from(const Solid& shape);
 
   /// One optimisation step. Where memory runs out it is made again with less at once (StepPlan), and so are those after it; nothing
   /// has changed until the gradients are complete.

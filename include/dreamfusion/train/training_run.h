@@ -1,6 +1,7 @@
 #pragma once
 /// A trainer at work in a run folder.
 #include <cstdint>
+#include <optional>
 
 #include "dreamfusion/train/run_folder.h"
 #include "dreamfusion/train/trainer.h"
@@ -12,6 +13,7 @@ enum class RunOutcome { kFinished, kInterrupted };
 struct TrainingRunOptions {
   bool resume = false;       ///< go on from the newest intact checkpoint in the folder, if there is one
   std::int64_t stop_at = 0;  ///< checkpoint and stop as if interrupted once this many steps are done; 0 = never
+  std::optional<Solid> initial_shape = {};  ///< what a run starts from that begins at step 0; none = what the field begins with
 };
 
 /// Trains to the end with metrics, previews, checkpoints and a progress line. On Ctrl-C (or stop_at) writes a checkpoint and
