@@ -11,6 +11,7 @@
 #include "dreamfusion/core/device.h"
 #include "dreamfusion/core/profile.h"
 #include "dreamfusion/core/rng.h"
+#include "dreamfusion/mesh/repair.h"
 #include "dreamfusion/refine/surface_view.h"
 #include "dreamfusion/render/background.h"
 #include "dreamfusion/render/shading.h"
@@ -186,7 +187,9 @@ Mesh Refiner::mesh() const {
   Mesh mesh;
   mesh.triangles = parts_->triangles;
   mesh.positions = as_points(parts_->vertices.positions());
-  mesh.normals = as_points(vertex_normals(parts_->vertices.positions(), parts_->topology));
+  untangle_mesh(mesh);
+  const at::Tensor positions = at::tensor(at::ArrayRef<float>(mesh.positions[0].data(), 3 * mesh.positions.size())).view({-1, 3});
+  mesh.normals = as_points(vertex_normals(positions.to(device_), parts_->topology));
   mesh.colors = as_points(albedo(parts_->rest));
   return mesh;
 }

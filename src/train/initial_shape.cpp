@@ -45,7 +45,8 @@ OptimizerConfig fit_optimizer(const FieldConfig& field) {
   OptimizerConfig config;
   config.type = "adam";
   config.lr_grid = 0.05;
-  config.lr_network = field.type == "hash" ? 0.01 : 2e-3;
+  // A softplus has to come from 0 to `density` in even steps, an exp only to its logarithm.
+  config.lr_network = field.type == "hash" ? 0.01 : field.density_activation == "softplus" ? 0.02 : 2e-3;
   return config;
 }
 

@@ -102,6 +102,31 @@ TEST(CountSelfIntersections, FindsSolidsThatPassThroughEachOther) {
   EXPECT_GT(count_self_intersections(testing::merge(box, testing::box_mesh({0.5f, 0.4f, 0.3f}, {1.5f, 1.4f, 1.3f}))), 0);
 }
 
+TEST(UntangleMesh, SmoothsOnlyWhereTheMeshPassesThroughItself) {
+  const Mesh clean = ball(24);
+  Mesh tangled = clean;
+  for (auto& x : tangled.positions[10]) x = -1.5f * x;  // through the other side
+  ASSERT_GT(count_self_intersections(tangled), 0);
+  EXPECT_TRUE(untangle_mesh(tangled));
+  EXPECT_EQ(count_self_intersections(tangled), 0);
+  EXPECT_EQ(inspect_mesh(tangled).degenerate_triangles, 0);
+  EXPECT_EQ(tangled.triangles, clean.triangles);
+  std::size_t moved = 0;
+  for (std::size_t v = 0; v < clean.positions.size(); ++v) moved += tangled.positions[v] != clean.positions[v] ? 1 : 0;
+  EXPECT_LT(moved, clean.positions.size() / 2);
+
+  Mesh sound = clean;
+  EXPECT_TRUE(untangle_mesh(sound));
+  EXPECT_EQ(sound.positions, clean.positions);
+}
+
+TEST(UntangleMesh, MovesNothingWhereItCannotHelp) {
+  const Mesh boxes = testing::merge(testing::box_mesh({0, 0, 0}, {1, 1, 1}), testing::box_mesh({0.2f, 0.4f, -0.3f}, {0.6f, 0.7f, 1.3f}));
+  Mesh tried = boxes;
+  EXPECT_FALSE(untangle_mesh(tried, 2));
+  EXPECT_EQ(tried.positions, boxes.positions);
+}
+
 TEST(SmoothMesh, TakesNoiseAwayAndDoesNotShrink) {
   const Mesh clean = ball(48);
   Mesh noisy = clean;

@@ -61,7 +61,7 @@ TEST_F(InitialShape, EveryFieldTakesToIt) {
   struct Case {
     const char *type, *activation, *init;
   };
-  for (const Case& c : {Case{"hash", "softplus", "magic3d"}, Case{"hash", "exp", "dreamfusion"}, Case{"mlp", "exp", "dreamfusion"}}) {
+  for (const Case& c : {Case{"hash", "softplus", "magic3d"}, Case{"hash", "exp", "dreamfusion"}, Case{"mlp", "exp", "dreamfusion"}, Case{"mlp", "softplus", "none"}}) {
     Config config = this->config();
     config.field.type = c.type;
     config.field.density_activation = c.activation;

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace dreamfusion {
@@ -34,6 +35,7 @@ struct MeshShape {
 MeshShape inspect_mesh(const Mesh& mesh);
 
 /// Pairs of triangles that pass through each other (neighbours, which share a vertex, are not counted).
+std::vector<std::pair<std::uint32_t, std::uint32_t>> find_self_intersections(const Mesh& mesh);
 std::int64_t count_self_intersections(const Mesh& mesh);
 
 /// Drops connected pieces whose area is below `min_share` of the largest piece's; unused vertices go as well.

@@ -22,6 +22,10 @@ Mesh repair_mesh(const Mesh& mesh, double weld_distance, std::int64_t max_hole_e
 /// μ = −0.53 away from it; `iterations` pairs. Topology stays.
 void smooth_mesh(Mesh& mesh, std::int64_t iterations);
 
+/// Smooths the mesh where it passes through itself, a wider place the longer that takes, until it does so no more.
+/// @return false if it still does after `most_rounds`, or if triangles would lose their area; then nothing has moved
+bool untangle_mesh(Mesh& mesh, int most_rounds = 40);
+
 /// At most `target_triangles` (meshoptimizer: quadric error, Garland & Heckbert, SIGGRAPH 1997), while no vertex moves by more than
 /// `max_error` [world units]. A closed manifold mesh stays one: where collapses have pinched it, they are taken back by asking for
 /// less. May leave more triangles than the target.

@@ -1,12 +1,15 @@
 #include <algorithm>
 #include <cmath>
-#include <set>
 #include <unordered_map>
 
+#include "dreamfusion/mesh/repair.h"
 #include "shape/geometry.h"
 
 namespace dreamfusion {
 namespace {
+
+/// As long as a place stays tangled, a wider one is smoothed.
+constexpr int kRoundsPerRing = 4;
 
 struct Triangle {
   std::array<Point, 3> corner;
@@ -30,10 +33,43 @@ bool cross_each_other(const Triangle& a, const Triangle& b) {
   return false;
 }
 
+/// Moves the vertices of the pairs, and those at most `rings` − 1 edges from them, half-way to the mean of their neighbours.
+void relax(Mesh& mesh, const std::vector<std::pair<std::uint32_t, std::uint32_t>>& pairs, int rings) {
+  std::vector<bool> moves(mesh.positions.size(), false);
+  for (const auto& [a, b] : pairs) {
+    for (const std::uint32_t triangle : {a, b}) {
+      for (const std::uint32_t vertex : mesh.triangles[triangle]) moves[vertex] = true;
+    }
+  }
+  for (int ring = 1; ring < rings; ++ring) {
+    const std::vector<bool> inner = moves;
+    for (const auto& t : mesh.triangles) {
+      if (inner[t[0]] || inner[t[1]] || inner[t[2]]) moves[t[0]] = moves[t[1]] = moves[t[2]] = true;
+    }
+  }
+  std::vector<std::array<double, 4>> sums(mesh.positions.size());  // of the neighbours, each edge from both of its triangles; count
+  for (const auto& t : mesh.triangles) {
+    for (std::size_t i = 0; i < 3; ++i) {
+      if (!moves[t[i]]) continue;
+      for (const std::uint32_t other : {t[(i + 1) % 3], t[(i + 2) % 3]}) {
+        for (std::size_t axis = 0; axis < 3; ++axis) sums[t[i]][axis] += static_cast<double>(mesh.positions[other][axis]);
+        sums[t[i]][3] += 1;
+      }
+    }
+  }
+  for (std::size_t v = 0; v < sums.size(); ++v) {
+    for (std::size_t axis = 0; sums[v][3] > 0 && axis < 3; ++axis) {
+      float& x = mesh.positions[v][axis];
+      x = static_cast<float>(0.5 * (static_cast<double>(x) + sums[v][axis] / sums[v][3]));
+    }
+  }
+}
+
 }  // namespace
 
-std::int64_t count_self_intersections(const Mesh& mesh) {
-  if (mesh.triangles.empty()) return 0;
+std::vector<std::pair<std::uint32_t, std::uint32_t>> find_self_intersections(const Mesh& mesh) {
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> found;
+  if (mesh.triangles.empty()) return found;
   std::vector<Triangle> triangles;
   double mean_size = 0.0;
   for (const auto& indices : mesh.triangles) {
@@ -50,30 +86,53 @@ std::int64_t count_self_intersections(const Mesh& mesh) {
   const auto home = [&](double x) { return static_cast<std::int64_t>(std::floor(x / cell)); };
   std::unordered_map<std::int64_t, std::vector<std::uint32_t>> cells;
   const auto key = [](std::int64_t x, std::int64_t y, std::int64_t z) { return (x * 1048583 + y) * 1048583 + z; };
-  std::int64_t found = 0;
+  std::vector<std::uint32_t> others;
   for (std::uint32_t n = 0; n < triangles.size(); ++n) {
     const Triangle& t = triangles[n];
-    std::set<std::uint32_t> others;
+    others.clear();
     for (std::int64_t z = home(t.low[2]); z <= home(t.high[2]); ++z) {
       for (std::int64_t y = home(t.low[1]); y <= home(t.high[1]); ++y) {
         for (std::int64_t x = home(t.low[0]); x <= home(t.high[0]); ++x) {
           auto& there = cells[key(x, y, z)];
-          others.insert(there.begin(), there.end());
+          others.insert(others.end(), there.begin(), there.end());
           there.push_back(n);
         }
       }
     }
-    for (const std::uint32_t other : others) {
+    const auto apart = [&](std::uint32_t other) {
       const Triangle& o = triangles[other];
-      bool apart = false;
-      for (std::size_t axis = 0; axis < 3; ++axis) apart = apart || t.low[axis] > o.high[axis] || o.low[axis] > t.high[axis];
-      if (apart) continue;
+      for (std::size_t axis = 0; axis < 3; ++axis) {
+        if (t.low[axis] > o.high[axis] || o.low[axis] > t.high[axis]) return true;
+      }
+      return false;
+    };
+    std::erase_if(others, apart);
+    std::sort(others.begin(), others.end());
+    others.erase(std::unique(others.begin(), others.end()), others.end());
+    for (const std::uint32_t other : others) {
       const auto &a = mesh.triangles[n], &b = mesh.triangles[other];
       const bool neighbours = std::any_of(a.begin(), a.end(), [&](std::uint32_t v) { return std::find(b.begin(), b.end(), v) != b.end(); });
-      if (!neighbours && cross_each_other(t, o)) ++found;
+      if (!neighbours && cross_each_other(t, triangles[other])) found.emplace_back(other, n);
     }
   }
   return found;
+}
+
+std::int64_t count_self_intersections(const Mesh& mesh) { return static_cast<std::int64_t>(find_self_intersections(mesh).size()); }
+
+bool untangle_mesh(Mesh& mesh, int most_rounds) {
+  const std::vector<std::array<float, 3>> before = mesh.positions;
+  const std::int64_t degenerate = inspect_mesh(mesh).degenerate_triangles;
+  for (int round = 0; round <= most_rounds; ++round) {
+    const auto pairs = find_self_intersections(mesh);
+    if (pairs.empty()) {
+      if (inspect_mesh(mesh).degenerate_triangles <= degenerate) return true;
+      break;
+    }
+    if (round < most_rounds) relax(mesh, pairs, 1 + round / kRoundsPerRing);
+  }
+  mesh.positions = before;
+  return false;
 }
 
 }  // namespace dreamfusion

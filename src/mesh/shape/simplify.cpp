@@ -14,7 +14,7 @@
 namespace dreamfusion {
 namespace {
 
-/// Tries: with less to do where collapses break the surface, with a little more where they make it pass through itself.
+/// Tries: with less to do where collapses break the surface, with a little more where they make it pass through itself for good.
 constexpr int kTries = 6;
 constexpr double kFewerBy = 0.985;
 constexpr int kFlipRounds = 8;
@@ -150,7 +150,7 @@ Mesh simplify_mesh(const Mesh& mesh, std::int64_t target_triangles, double max_e
     Mesh smaller = put_right(with_triangles(mesh, kept));
     const MeshShape after = inspect_mesh(smaller);
     if (!is_sound(before) || (is_sound(after) && after.components == before.components)) {
-      const std::int64_t crossings = count_self_intersections(smaller);
+      const std::int64_t crossings = untangle_mesh(smaller) ? 0 : count_self_intersections(smaller);
       if (crossings < fewest) {
         fewest = crossings;
         best = std::move(smaller);
