@@ -14,6 +14,7 @@
 #include "dreamfusion/guidance/prior_pack.h"
 #include "dreamfusion/train/prior_fit.h"
 #include "dreamfusion/train/training_run.h"
+#include "run_refine.h"
 #include "session.h"
 
 namespace dreamfusion {
@@ -37,7 +38,7 @@ constexpr std::pair<const char*, const char*> kTextOptions[] = {
 cxxopts::Options generate_options() {
   cxxopts::Options options("dreamfusion", "A sentence becomes a 3D object.\n"
       "  dreamfusion --prompt \"a red mushroom\" --config base.json [-o DIR] [key=value …]\n"
-      "  dreamfusion render RUN | export RUN | eval RUN | prior info|verify PACK | doctor   (each has --help)\n");
+      "  dreamfusion render RUN | export RUN | refine RUN | eval RUN | prior info|verify PACK | doctor   (each has --help)\n");
   options.custom_help("[OPTIONS] [key=value …]");
   options.positional_help("");
   options.add_options()("p,prompt", "the sentence", cxxopts::value<std::string>(), "TEXT")(
@@ -52,6 +53,7 @@ cxxopts::Options generate_options() {
       "prompt-overhead", "the overhead view's", cxxopts::value<std::string>(), "TEXT")(
       "prior", "folder of the prior pack", cxxopts::value<std::string>(), "PACK")(
       "init-mesh", "start from the shape in an OBJ file", cxxopts::value<std::string>(), "FILE")(
+      "refine", "at the end shape and colour the mesh further: refined.obj, refined.glb")(
       "prior-device", "where the prior runs, if not on --device", cxxopts::value<std::string>(), "DEVICE")(
       "vae", "image encoder of a latent prior: pack, taesd (small) or a folder", cxxopts::value<std::string>(), "VAE")(
       "guidance-preview", "also write what the prior sees and answers: guidance_preview.png")(
@@ -84,13 +86,14 @@ std::vector<std::string> overrides_of(const cxxopts::ParseResult& parsed) {
     }
   }
   if (parsed.count("guidance-preview") > 0) overrides.push_back("guidance.preview=true");
+  if (parsed.count("refine") > 0) overrides.push_back("refine.after_training=true");
   for (const std::string& override : common_overrides(parsed)) overrides.push_back(override);
   return overrides;
 }
 
 /// Which options may change between a run and its continuation without making it another run.
 bool may_change_on_resume(const std::string& key) {
-  for (const char* prefix : {"/iterations", "/device", "/threads", "/memory_budget_gb", "/train/", "/turntable/", "/mesh/", "/prior",
+  for (const char* prefix : {"/iterations", "/device", "/threads", "/memory_budget_gb", "/train/", "/turntable/", "/mesh/", "/refine/", "/prior",
                              "/guidance/prior_", "/guidance/preview"}) {
     if (key.starts_with(prefix)) return true;
   }
@@ -187,9 +190,11 @@ ExitCode train_and_write(const Job& job, const PriorPack& pack, const PriorOptio
   }
   std::cout << "run        " << folder.path().string() << std::endl;
   report_memory(*prior);
-  write_results({folder.path(), config, trainer.take_scene(), config.iterations});
-  folder.write_status("done");
-  return ExitCode::kDone;
+  const FinishedRun run{folder.path(), config, trainer.take_scene(), config.iterations};
+  write_results(run);
+  const ExitCode outcome = config.refine.after_training ? refine_run(run, pack, *prior, /*strict=*/false) : ExitCode::kDone;
+  folder.write_status(outcome == ExitCode::kDone ? "done" : "interrupted");
+  return outcome;
 }
 
 /// Notes a fault in the run folder, or takes back what a run that never began has left.

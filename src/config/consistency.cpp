@@ -113,6 +113,7 @@ void check_conflicts(const Config& config, Problems& problems) {
        "a feature grid would need thousands of preconditioners; use adam or adan"},
       {config.optimizer.weight_decay > 0.0 && config.optimizer.type != "adan", "optimizer.weight_decay", config.optimizer.type == "adam" ? "optimizer.type=adam" : "optimizer.type=shampoo",
        "it is a part of Adan"},
+      {config.refine.after_training && config.mesh.resolution == 0, "refine.after_training=true", "mesh.resolution=0", "there is no mesh to refine"},
   };
   for (const Conflict& conflict : conflicts) {
     if (conflict.present) {

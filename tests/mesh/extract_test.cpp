@@ -8,7 +8,7 @@
 #include <string>
 
 #include "dreamfusion/core/error.h"
-#include "mesh_shapes.h"
+#include "testing/mesh_shapes.h"
 #include "look/volume_views.h"
 #include "testing/analytic_fields.h"
 

@@ -13,7 +13,7 @@
 #include <string>
 
 #include "dreamfusion/core/rng.h"
-#include "mesh_shapes.h"
+#include "testing/mesh_shapes.h"
 
 namespace dreamfusion {
 namespace {

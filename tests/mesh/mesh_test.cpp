@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "mesh_shapes.h"
+#include "testing/mesh_shapes.h"
 
 namespace dreamfusion {
 namespace {

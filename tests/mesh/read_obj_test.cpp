@@ -6,7 +6,7 @@
 
 #include "dreamfusion/core/error.h"
 #include "dreamfusion/mesh/mesh_files.h"
-#include "mesh_shapes.h"
+#include "testing/mesh_shapes.h"
 #include "testing/temporary_folder.h"
 #include "testing/text_files.h"
 

@@ -8,7 +8,7 @@
 
 #include "dreamfusion/core/rng.h"
 #include "dreamfusion/mesh/iso_surface.h"
-#include "mesh_shapes.h"
+#include "testing/mesh_shapes.h"
 #include "testing/analytic_fields.h"
 
 namespace dreamfusion {

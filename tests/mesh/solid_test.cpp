@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "dreamfusion/mesh/iso_surface.h"
-#include "mesh_shapes.h"
+#include "testing/mesh_shapes.h"
 #include "testing/analytic_fields.h"
 
 namespace dreamfusion {

@@ -8,7 +8,7 @@
 
 #include "dreamfusion/mesh/extract.h"
 #include "dreamfusion/mesh/mesh_report.h"
-#include "mesh_shapes.h"
+#include "testing/mesh_shapes.h"
 #include "testing/analytic_fields.h"
 
 namespace dreamfusion {

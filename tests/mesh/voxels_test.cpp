@@ -7,7 +7,7 @@
 #include <numbers>
 
 #include "dreamfusion/mesh/iso_surface.h"
-#include "mesh_shapes.h"
+#include "testing/mesh_shapes.h"
 #include "testing/analytic_fields.h"
 
 namespace dreamfusion {

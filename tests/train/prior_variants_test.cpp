@@ -7,7 +7,7 @@
 #include "dreamfusion/core/error.h"
 #include "dreamfusion/train/prior_fit.h"
 #include "dreamfusion/train/training_run.h"
-#include "small_run.h"
+#include "testing/small_run.h"
 #include "testing/temporary_folder.h"
 #include "testing/tiny_prior_pack.h"
 

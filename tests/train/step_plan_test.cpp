@@ -10,7 +10,7 @@
 #include "dreamfusion/core/error.h"
 #include "dreamfusion/core/memory.h"
 #include "dreamfusion/train/trainer.h"
-#include "small_run.h"
+#include "testing/small_run.h"
 #include "testing/expect_contains.h"
 #include "testing/temporary_folder.h"
 #include "testing/tiny_prior_pack.h"
