@@ -8,7 +8,7 @@ usage: scripts/evaluate.sh [PROMPTS [OUT]] [-- options of dreamfusion ...]
 
   PROMPTS   a prompt a line, '#' comments (default: configs/evaluation_prompts.txt)
   OUT       folder of the runs (default: outputs/evaluation); finished runs are kept, so it can be stopped and started again
-The table goes to stdout and OUT/evaluation.md; OUT/<prompt>/evaluation.png shows each object from eight sides, and, where
+The table goes to stdout and OUT/evaluation.md, one of the meshes to OUT/meshes.md; OUT/<prompt>/evaluation.png shows each object from eight sides, and, where
 ImageMagick is installed, OUT/evaluation.jpg all of them in the order of the table, two a row.
 END
 }
@@ -19,6 +19,8 @@ read_arguments "$root/configs/evaluation_prompts.txt" outputs/evaluation "$@"
 
 rows="| prompt | kind right | colour right | both right | kind, textureless | shape IoU |
 |---|---|---|---|---|---|"
+meshes="| prompt | faces | pieces | watertight | genus | crossings | silhouette IoU | colours [dB] | texels/m | seconds |
+|---|---|---|---|---|---|---|---|---|---|"
 total=0 both=0 textureless=0 textureless_views=0 overlaps="" pictures=()
 while IFS= read -r prompt; do
   run=$out/$(run_name "$prompt")
@@ -26,6 +28,9 @@ while IFS= read -r prompt; do
   result=$run/evaluation.json
   rows+="
 | $prompt | $(field kind_right "$result") | $(field colour_right "$result") | $(field both_right "$result") | $(field kind_right_textureless "$result") | $(field shape_iou "$result" | cut -c1-5) |"
+  mesh=$run/mesh_report.json
+  meshes+="
+| $prompt | $(field faces "$mesh") | $(field components "$mesh") | $(field watertight "$mesh") | $(field genus "$mesh") | $(field self_intersections "$mesh") | $(field silhouette_iou "$mesh" | cut -c1-5) | $(field color_psnr_db "$mesh" | cut -c1-4) | $(field texels_per_unit "$mesh" | cut -c1-3) | $(field seconds "$mesh" | cut -c1-4) |"
   pictures+=("$run/evaluation.png")
   total=$((total + 1))
   [ "$(field both_right "$result")" -lt 6 ] || both=$((both + 1))
@@ -41,6 +46,7 @@ done <<<"$prompts"
     "$textureless of $total, of all views $((100 * textureless_views / (8 * total))) %. Mean shape IoU:" \
     "$(echo "$overlaps" | tr ' ' '\n' | awk 'NF { sum += $1; n++ } END { printf "%.2f", sum / n }')."
 } | tee "$out/evaluation.md"
+echo "$meshes" >"$out/meshes.md"
 if command -v montage >/dev/null; then
   montage "${pictures[@]}" -tile 2x -geometry 512x192+4+2 -quality 85 "$out/evaluation.jpg"
 fi

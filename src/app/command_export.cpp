@@ -3,10 +3,26 @@
 
 #include "commands.h"
 #include "dreamfusion/config/load.h"
+#include "dreamfusion/core/error.h"
+#include "dreamfusion/io/files.h"
 #include "run_mesh.h"
 #include "session.h"
 
 namespace dreamfusion {
+
+namespace {
+
+/// Told at once, not after the work. @param stem  empty: the run's folder, which was read from
+void check_place_for(const std::filesystem::path& stem) {
+  if (stem.empty()) return;
+  const std::filesystem::path folder = stem.has_parent_path() ? stem.parent_path() : std::filesystem::path(".");
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder, ignored))
+    throw UserError({"the mesh cannot be written there", folder.string(), "no such folder", "create the folder, or choose another with -o"});
+  ensure_writable_folder(folder);
+}
+
+}  // namespace
 
 ExitCode command_export(const Arguments& arguments) {
   cxxopts::Options options("dreamfusion export", "The mesh (and turntable) of a run from its newest checkpoint.\n");
@@ -65,6 +81,7 @@ ExitCode command_export(const Arguments& arguments) {
     usage_error("export takes options of mesh and turntable only", found, "for example mesh.resolution=128");
   }
   if (run.config.mesh.resolution == 0) usage_error("mesh.resolution is 0: there is nothing to export", "", "--resolution 96");
+  check_place_for(stem);
   if (parsed.count("turntable") > 0) write_run_turntable(run, run.folder / "turntable");
   write_mesh(run, make_mesh(run), stem.empty() ? run.folder / "mesh" : stem, parsed.count("strict") > 0);
   return ExitCode::kDone;

@@ -20,6 +20,8 @@ namespace {
 
 /// Samples along an edge of the look at what an empty object's density is like.
 constexpr std::int64_t kCoarseResolution = 64;
+/// Of the bounding sphere: from here on it is full.
+constexpr double kSolidShare = 0.98;
 constexpr std::int64_t kLongestRim = 64;
 // How far below the best level one is looked for that joins all pieces, and what it may cost in silhouettes.
 constexpr int kLowerLevels = 4;
@@ -35,19 +37,43 @@ std::string rounded(double value) {
   return text.str();
 }
 
-/// @param level  0 when none could be chosen
-[[noreturn]] void fail_empty(const Field& field, c10::Device device, double level, bool automatic) {
+/// Densities all over the bounding sphere: [N].
+at::Tensor first_look(const Field& field, c10::Device device) {
   const at::NoGradGuard no_grad;
   const double radius = field.bounding_radius();
   const at::Tensor line = at::linspace(-radius, radius, kCoarseResolution, at::TensorOptions().device(device));
   const std::vector<at::Tensor> xyz = at::meshgrid({line, line, line}, "ij");
   const at::Tensor points = at::stack({xyz[0], xyz[1], xyz[2]}, -1).view({-1, 3});
-  const at::Tensor sigma = field.density(points).masked_select(points.square().sum(-1) <= radius * radius);
-  const double percent = 100.0 * (sigma > level).to(at::kDouble).mean().item<double>();
+  return field.density(points.index_select(0, (points.square().sum(-1) <= radius * radius).nonzero().squeeze(-1)));
+}
+
+std::string range_of(const at::Tensor& sigma) {
+  return "density between " + rounded(sigma.min().item<double>()) + " and " + rounded(sigma.max().item<double>()) + ", mean " + rounded(sigma.mean().item<double>());
+}
+
+double share_above(const at::Tensor& sigma, double level) { return (sigma > level).to(at::kDouble).mean().item<double>(); }
+
+/// Overflow (infinite) is density all the same.
+void check_numbers(const at::Tensor& sigma) {
+  const double share = at::isnan(sigma).to(at::kDouble).mean().item<double>();
+  if (share == 0.0) return;
+  throw UserError({"the field is broken: its density is not a number everywhere", "", rounded(100.0 * share) + " % of the bounding sphere is nan",
+                   "go back to an older checkpoint of the run (delete the newest one), or train again with a lower optimizer.lr_scale"});
+}
+
+void check_not_solid(const at::Tensor& sigma, double level) {
+  if (share_above(sigma, level) < kSolidShare) return;
+  throw UserError({"the object fills its whole bounding sphere: there is no surface to make a mesh of", "",
+                   range_of(sigma) + "; " + rounded(100.0 * share_above(sigma, level)) + " % of it is above the level " + rounded(level),
+                   "set mesh.isosurface_threshold above the usual density, or train again with a higher loss.lambda_opacity"});
+}
+
+/// @param level  0 when none could be chosen
+[[noreturn]] void fail_empty(const at::Tensor& sigma, double level, bool automatic) {
+  const double percent = 100.0 * share_above(sigma, level);
   Fault fault;
   fault.what = "the object is empty: there is no surface to make a mesh of";
-  fault.found = "density between " + rounded(sigma.min().item<double>()) + " and " + rounded(sigma.max().item<double>()) +
-                ", mean " + rounded(sigma.mean().item<double>()) + "; ";
+  fault.found = range_of(sigma) + "; ";
   fault.found += level > 0 ? rounded(percent) + " % of the bounding sphere is above the level " + rounded(level)
                            : std::string("no line of sight is half opaque");
   fault.fix = automatic ? "train longer or with another seed, lower loss.lambda_opacity, or set mesh.isosurface_threshold "
@@ -61,13 +87,16 @@ std::string rounded(double value) {
 ExtractedMesh extract_mesh(const Field& field, const OccupancyGrid* grid, const MeshConfig& config) {
   const c10::Device device = grid ? grid->device() : c10::Device(c10::kCPU);
   const double radius = field.bounding_radius();
+  const at::Tensor sigma = first_look(field, device);
+  check_numbers(sigma);
   const std::vector<VolumeView> views = volume_views(field, grid, kLevelRing);
   ExtractedMesh result;
   result.level_found = config.isosurface_threshold <= 0.0;
   const LevelChoice choice = result.level_found ? choose_level(views, radius) : judge_level(views, radius, config.isosurface_threshold);
   result.iso_level = choice.level;
   result.level_agreement = choice.agreement;
-  if (result.iso_level <= 0.0) fail_empty(field, device, result.iso_level, result.level_found);
+  if (result.iso_level <= 0.0) fail_empty(sigma, result.iso_level, result.level_found);
+  check_not_solid(sigma, result.iso_level);
 
   const std::int64_t resolution = std::max<std::int64_t>(config.resolution, 2);
   const auto pieces_at = [&](double level) {
@@ -87,7 +116,7 @@ ExtractedMesh extract_mesh(const Field& field, const OccupancyGrid* grid, const 
     result.iso_level = tried.level;
     result.level_agreement = tried.agreement;
   }
-  if (mesh.triangles.empty()) fail_empty(field, device, result.iso_level, result.level_found);
+  if (mesh.triangles.empty()) fail_empty(sigma, result.iso_level, result.level_found);
   mesh = repair_mesh(mesh, kWeldShare * result.spacing, kLongestRim, &result.repairs);
   smooth_mesh(mesh, config.smoothing);
   result.full_triangles = static_cast<std::int64_t>(mesh.triangles.size());

@@ -112,7 +112,9 @@ SurfaceView::Outline SurfaceView::outline() const {
     const at::Tensor low = at::minimum(a.select(1, across), b.select(1, across)).detach();
     const at::Tensor high = at::maximum(a.select(1, across), b.select(1, across)).detach();
     const auto first_centre = [&](const at::Tensor& x) { return (x - 0.5).ceil().clamp(0, static_cast<double>(lines)).to(at::kLong); };
-    const at::Tensor first = first_centre(low), count = (first_centre(high) - first).clamp_min(0);
+    // Steep edges by rows and level ones by columns: each moves the picture once, and by its exact share of a pixel.
+    const at::Tensor rise = (high - low), run = (a.select(1, along) - b.select(1, along)).detach().abs();
+    const at::Tensor first = first_centre(low), count = (first_centre(high) - first).clamp_min(0) * (along == 0 ? rise >= run : rise > run);
     const at::Tensor which = at::repeat_interleave(count);  // the edge of each crossing
     const at::Tensor before = count.cumsum(0) - count;
     const at::Tensor line = first.index_select(0, which) + at::arange(which.size(0), which.options()) - before.index_select(0, which);

@@ -42,7 +42,7 @@ at::Tensor orientation_sum(const at::Tensor& weights, const at::Tensor& normals,
   return (weights.detach() * facing_away).sum();
 }
 
-at::Tensor z_variance_loss(const at::Tensor& weights, const at::Tensor& t, const at::Tensor& ray_index, const at::Tensor& opacity) {
+at::Tensor z_variance_sum(const at::Tensor& weights, const at::Tensor& t, const at::Tensor& ray_index, const at::Tensor& opacity) {
   check_float(weights, "weights", {kAny});
   check_float(t, "t", {weights.size(0)});
   check_float(opacity, "opacity", {kAny});
@@ -52,7 +52,7 @@ at::Tensor z_variance_loss(const at::Tensor& weights, const at::Tensor& t, const
   const at::Tensor from_mean = (t - mean.index_select(0, ray_index)).square();
   const at::Tensor variance = sum_along_rays(weights * from_mean, ray_index, rays) / total;
   const at::Tensor solid = (opacity.detach() > 0.5).to(weights.options());
-  return (variance * solid).sum() / solid.sum().clamp_min(1.0);
+  return (variance * solid).sum();
 }
 
 at::Tensor distortion_loss(const at::Tensor& weights, const at::Tensor& u, const at::Tensor& delta, const at::Tensor& ray_index,

@@ -93,9 +93,9 @@ Regularisation regularise(const LossConfig& config, const std::vector<RenderedVi
   add("loss_sparsity", config.lambda_sparsity, false, [&] { return opacity_loss(opacity); });
   add("loss_opaque", config.lambda_opaque, false, [&] { return opaque_loss(opacity); });
   add("loss_z_variance", config.lambda_z_variance, false, [&] {
-    return mean_over_views(views, [](const RenderedView& view) {
-      return z_variance_loss(view.weights, view.samples.t, view.samples.ray_index, view.opacity);
-    });
+    at::Tensor sum = at::zeros({}, opacity.options().requires_grad(false));
+    for (const RenderedView& view : views) sum = sum + z_variance_sum(view.weights, view.samples.t, view.samples.ray_index, view.opacity);
+    return sum / ((by.opacity_of_all > 0.5).sum().clamp_min(1) * share);
   });
   add("loss_distortion", config.lambda_distortion, false, [&] {
     return mean_over_views(views, [&](const RenderedView& view) { return distortion(view, 2.0 * field.bounding_radius()); });

@@ -26,8 +26,7 @@ std::string StepPlan::description() const {
 }
 
 bool rays_are_separable(const Config& config) {
-  const auto used = [&](const ScheduledValue& weight) { return !weight.is_constant() || weight.at(0, 1) != 0.0; };
-  return !used(config.loss.lambda_z_variance) && config.render.sampling != "proposal" && config.guidance.latent_warmup_steps == 0;
+  return config.render.sampling != "proposal" && config.guidance.latent_warmup_steps == 0;
 }
 
 StepForecast forecast_step(const Config& config, const PriorManifest& manifest, std::size_t vae_bytes, const StepPlan& plan) {

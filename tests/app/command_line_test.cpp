@@ -359,6 +359,41 @@ TEST_F(CommandLine, ARunMayStartFromAShape) {
   expect_fault(run(small_run({"--resume", "--iters", "6", "init_mesh.steps=60"})), 2, "init_mesh/file was \"plate.obj\", now \"\"");
 }
 
+TEST_F(CommandLine, RefineShapesAndColoursTheMeshOfARun) {
+  ASSERT_EQ(run(small_run()).exit_code, 0);
+  const std::string mesh = read_text(path("run/mesh.obj"));
+  const std::vector<std::string> refine = {"refine", "run", "--steps", "3", "refine.fit_steps=5", "refine.render_size=32", "mesh.formats=[\"obj\",\"stl\"]"};
+  const Outcome outcome = run(refine);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  for (const char* name : {"refined.obj", "refined.mtl", "refined.png", "refined.stl", "refined_report.json", "refined_preview.png", "refine/before.png",
+                           "refine/after.png", "refine/metrics.jsonl", "refine/config.json"}) {
+    EXPECT_TRUE(fs::exists(path("run") / name)) << name;
+  }
+  const auto report = nlohmann::json::parse(read_text(path("run/refined_report.json")));
+  for (const char* side : {"before", "after"}) {
+    EXPECT_GT(report["refinement"][side]["silhouette_iou"].get<double>(), 0.5);
+    EXPECT_TRUE(report["refinement"][side].contains("kind_probability"));
+  }
+  EXPECT_TRUE(report["watertight"].get<bool>());
+  EXPECT_EQ(read_text(path("run/mesh.obj")), mesh);
+  const std::string refined = read_text(path("run/refined.obj"));
+  EXPECT_NE(refined, mesh);
+  // The same again is done already; with other options it begins anew.
+  const std::string metrics = read_text(path("run/refine/metrics.jsonl"));
+  ASSERT_EQ(run(refine).exit_code, 0);
+  EXPECT_EQ(read_text(path("run/refined.obj")), refined);
+  EXPECT_EQ(read_text(path("run/refine/metrics.jsonl")), metrics);
+  expect_fault(run({"refine", "run", "optimizer.beta1=0.5"}), 2, "refine takes options of");
+  expect_fault(run({"refine", "nowhere"}), 1, "nowhere");
+
+  // At the end of a run it leaves the same.
+  ASSERT_EQ(run(small_run({"--force", "--refine", "refine.steps=3", "refine.fit_steps=5", "refine.render_size=32", "mesh.formats=[\"obj\",\"stl\"]"})).exit_code, 0)
+      << read_text(path("err.txt"));
+  const auto geometry = [](const std::string& obj) { return obj.substr(obj.find("\nv ")); };
+  EXPECT_EQ(geometry(read_text(path("run/refined.obj"))), geometry(refined));
+  expect_fault(run(small_run({"-o", "flat", "--refine", "mesh.resolution=0"})), 2, "there is no mesh to refine");
+}
+
 TEST_F(CommandLine, AShapeThatCannotBeReadIsToldBeforeAnythingIsTouched) {
   ASSERT_EQ(run(small_run()).exit_code, 0);
   write_text(path("empty.obj"), "v 0 0 0\n");

@@ -103,10 +103,10 @@ TEST(ZVarianceLoss, CountsSolidRaysAndNormalisesTheirWeights) {
     return sum;
   };
   const double first = variance({0.5, 0.3}, {1, 2}), third = variance({0.2, 0.1, 0.4}, {0.5, 0.75, 1.5});
-  EXPECT_NEAR(z_variance_loss(rays.weights, rays.t, rays.ray_index, opacity).item<double>(), 0.5 * (first + third), 1e-12);
+  EXPECT_NEAR(z_variance_sum(rays.weights, rays.t, rays.ray_index, opacity).item<double>(), first + third, 1e-12);
   const at::Tensor faint = at::tensor({0.8, 0.0, 0.4}, at::kDouble);
-  EXPECT_NEAR(z_variance_loss(rays.weights, rays.t, rays.ray_index, faint).item<double>(), first, 1e-12);
-  const auto of = [&](const std::vector<at::Tensor>& in) { return z_variance_loss(in[0], rays.t, rays.ray_index, opacity); };
+  EXPECT_NEAR(z_variance_sum(rays.weights, rays.t, rays.ray_index, faint).item<double>(), first, 1e-12);
+  const auto of = [&](const std::vector<at::Tensor>& in) { return z_variance_sum(in[0], rays.t, rays.ray_index, opacity); };
   EXPECT_LT(testing::gradient_error(of, {rays.weights}), 1e-6);
 }
 

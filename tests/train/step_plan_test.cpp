@@ -87,6 +87,7 @@ Config every_separable_loss(const std::string& reduction) {
   config.loss.lambda_entropy = 0.4;
   config.loss.lambda_sparsity = 0.3;
   config.loss.lambda_opaque = 0.2;
+  config.loss.lambda_z_variance = 5.0;
   config.loss.lambda_distortion = 0.5;
   config.loss.lambda_tv = 0.1;
   config.loss.lambda_sds = 1.0;
@@ -117,7 +118,6 @@ TEST_F(StepPlanTest, ViewsInSequenceServeLossesThatDoNotSplitByRays) {
   config.background.type = "environment";
   config.render.sampling = "proposal";
   config.render.samples_per_ray = config.render.proposal.samples = config.render.proposal.width = 8;
-  config.loss.lambda_z_variance = 0.5;
   config.loss.lambda_tv = 0.0;
   EXPECT_FALSE(rays_are_separable(config));
   expect_same_gradients(config, prior(), {1});

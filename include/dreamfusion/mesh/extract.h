@@ -29,7 +29,8 @@ struct ExtractedMesh {
 /// pieces and the walls of cavities dropped, repaired, smoothed and simplified as the options say; normals and albedo from the field.
 /// What the renderer would not see (unoccupied cells, outside the bounding sphere) is not meshed.
 /// @param grid  also says on which device the field lives; null = nothing skipped, a field on the CPU
-/// @throws UserError when nothing is left: says what the density looked like (range, share above the level) and what to try.
+/// @throws UserError when nothing is left, when the object fills its bounding sphere, or when densities are not numbers: says what the
+///         density looked like (range, share above the level) and what to try.
 ExtractedMesh extract_mesh(const Field& field, const OccupancyGrid* grid, const MeshConfig& config);
 
 }  // namespace dreamfusion

@@ -19,9 +19,10 @@ at::Tensor opaque_loss(const at::Tensor& opacity);
 /// @param weights [N], @param normals [N, 3], @param directions [N, 3] camera → scene
 at::Tensor orientation_sum(const at::Tensor& weights, const at::Tensor& normals, const at::Tensor& directions);
 
-/// Σ_i w_i/Σw·(t_i − t̄)² of each ray with opacity > 0.5, mean over those: HiFA (arXiv:2305.18766, Eq. 12), weights normalised.
+/// Σ_i w_i/Σw·(t_i − t̄)² of each ray with opacity > 0.5, summed over those: HiFA (arXiv:2305.18766, Eq. 12), weights normalised.
+/// Divided by their number it is the loss; the number is that of the whole step, of which this may be a part.
 /// @param weights [N], @param t [N] distances, @param ray_index [N], @param opacity [R]
-at::Tensor z_variance_loss(const at::Tensor& weights, const at::Tensor& t, const at::Tensor& ray_index, const at::Tensor& opacity);
+at::Tensor z_variance_sum(const at::Tensor& weights, const at::Tensor& t, const at::Tensor& ray_index, const at::Tensor& opacity);
 
 /// Σ_ij w_i w_j |u_i − u_j| + ⅓ Σ_i w_i² δ_i along rays, mean over rays (mip-NeRF 360, arXiv:2111.12077, Eq. 15).
 /// @param weights [N], @param u [N] ascending along each ray, @param delta [N] in the same unit, @param ray_offsets [R + 1]
