@@ -8,6 +8,7 @@
 
 #include "dreamfusion/core/error.h"
 #include "dreamfusion/core/log.h"
+#include "dreamfusion/core/memory.h"
 #include "dreamfusion/core/version.h"
 #include "dreamfusion/io/files.h"
 #include "dreamfusion/io/image.h"
@@ -94,6 +95,7 @@ void write_mesh(const FinishedRun& run, FinishedMesh made, const fs::path& stem,
   report.seconds = made.seconds + std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const std::size_t models = files.size();
   auto json = nlohmann::ordered_json::parse(to_json(report));
+  json["peak_memory_bytes"] = peak_resident_bytes();
   json.update(notes);
   files.emplace_back(stem.string() + "_report.json", json.dump(2) + "\n");
   files.emplace_back(stem.string() + "_preview.png", as_text(encode_png(preview)));

@@ -46,8 +46,8 @@ std::vector<std::array<float, 3>> as_points(const at::Tensor& tensor) {
 
 GuidanceConfig guidance_of(const Config& config) {
   GuidanceConfig guidance = config.guidance;
-  guidance.min_step_percent = config.refine.min_step_percent;
-  guidance.max_step_percent = config.refine.max_step_percent;
+  guidance.min_step_percent = config.refine.min_noise_percent;
+  guidance.max_step_percent = config.refine.max_noise_percent;
   return guidance;
 }
 
@@ -125,7 +125,7 @@ at::Tensor Refiner::fit_loss(std::int64_t draw, RefineReport& report) const {
 at::Tensor Refiner::distillation_loss(RefineReport& report) const {
   const std::uint64_t seed = static_cast<std::uint64_t>(config_.seed) | kOwnSeeds;
   const std::int64_t step = step_ - config_.refine.fit_steps, steps = config_.refine.steps, size = config_.refine.render_size;
-  const std::vector<Camera> cameras = sample_cameras(config_.camera, config_.refine.batch_size, seed, step, prior_.manifest().views);
+  const std::vector<Camera> cameras = sample_cameras(config_.camera, config_.refine.views, seed, step, prior_.manifest().views);
   std::vector<at::Tensor> images;
   std::vector<ViewPose> poses;
   for (std::size_t i = 0; i < cameras.size(); ++i) {

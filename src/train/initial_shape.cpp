@@ -88,8 +88,8 @@ double agreement(const Field& field, const Lesson& lesson, double density) {
 
 Solid read_initial_shape(const Config& config) {
   const double radius = config.field.bounding_radius;
-  Mesh mesh = read_obj(config.init_mesh.file, config.init_mesh.up);
-  place_in_sphere(mesh, config.init_mesh.turn_deg, config.init_mesh.fill * radius);
+  Mesh mesh = read_obj(config.init_mesh.file, config.init_mesh.up_axis);
+  place_in_sphere(mesh, config.init_mesh.turn_deg, config.init_mesh.extent * radius);
   return Solid(std::move(mesh), kThinnest * radius);
 }
 

@@ -73,7 +73,7 @@ void start_from_shape(Trainer& trainer, const Solid& shape, const std::string& f
   std::snprintf(text, sizeof(text), "fitted in %.1f s, IoU %.3f", fit.seconds, fit.iou);
   log_info("starting from " + file + ": " + text);
   if (fit.iou >= kGoodFit) return;
-  log_warning("the field holds the shape of " + file + " only roughly; try more init_mesh.steps, a larger init_mesh.fill, or finer field.hash.resolutions");
+  log_warning("the field holds the shape of " + file + " only roughly; try more init_mesh.steps, a larger init_mesh.extent, or finer field.hash.resolutions");
 }
 
 }  // namespace

@@ -384,7 +384,7 @@ TEST_F(CommandLine, RefineShapesAndColoursTheMeshOfARun) {
   EXPECT_EQ(read_text(path("run/refined.obj")), refined);
   EXPECT_EQ(read_text(path("run/refine/metrics.jsonl")), metrics);
   expect_fault(run({"refine", "run", "optimizer.beta1=0.5"}), 2, "refine takes options of");
-  expect_fault(run({"refine", "nowhere"}), 1, "nowhere");
+  expect_fault(run({"refine", "nowhere"}), 2, "nowhere");
 
   // At the end of a run it leaves the same.
   ASSERT_EQ(run(small_run({"--force", "--refine", "refine.steps=3", "refine.fit_steps=5", "refine.render_size=32", "mesh.formats=[\"obj\",\"stl\"]"})).exit_code, 0)
@@ -404,7 +404,7 @@ TEST_F(CommandLine, AShapeThatCannotBeReadIsToldBeforeAnythingIsTouched) {
   }
   EXPECT_TRUE(fs::exists(path("run/mesh.obj")));
   EXPECT_FALSE(fs::exists(path("new")));
-  expect_fault(run(small_run({"-o", "new", "init_mesh.up=x"})), 2, "init_mesh.up");
+  expect_fault(run(small_run({"-o", "new", "init_mesh.up_axis=x"})), 2, "init_mesh.up_axis");
 }
 
 TEST_F(CommandLine, ThePriorMayBeOnAnotherDevice) {

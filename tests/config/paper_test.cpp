@@ -167,7 +167,7 @@ TEST(PaperConfig, HoldsNothingElse) {
       "render.proposal.width", "render.proposal.anneal_slope", "guidance.guidance_scale", "guidance.weighting",
       "guidance.timestep_schedule", "guidance.min_step_percent", "guidance.max_step_percent", "guidance.view_dependent_prompting",
       "guidance.view_blending", "guidance.front_threshold_deg", "guidance.back_threshold_deg", "guidance.overhead_threshold_deg",
-      "loss.reduction", "loss.lambda_sds", "loss.orient_views", "loss.lambda_orient", "loss.lambda_opacity", "loss.lambda_entropy",
+      "loss.reduction", "loss.lambda_sds", "loss.orient_views", "loss.lambda_orient", "loss.lambda_opacity", "loss.lambda_entropy", "loss.lambda_z_variance",
       "loss.lambda_interlevel", "optimizer.type", "optimizer.lr_network", "optimizer.lr_background", "optimizer.lr_proposal",
       "optimizer.lr_scale", "optimizer.warmup_steps", "optimizer.warmup_start", "optimizer.cosine_end", "optimizer.beta1",
       "optimizer.beta2", "optimizer.epsilon", "optimizer.shampoo.block_size", "optimizer.shampoo.exponent", "optimizer.shampoo.start_step",

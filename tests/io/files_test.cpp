@@ -105,6 +105,23 @@ TEST(Files, AFailedWriteLeavesTheOldFileAndNothingElse) {
   EXPECT_EQ(names_in(folder.path()), Names{"a"});
 }
 
+TEST(Files, FilesThatBelongTogetherAreReplacedTogetherOrNotAtAll) {
+  const TemporaryFolder folder;
+  const fs::path a = folder.path() / "a", b = folder.path() / "b", c = folder.path() / "c";
+  write_files_atomically({{a, "old a"}, {b, "old b"}});
+  {
+    const FileSizeLimit limit(1000);
+    EXPECT_TRUE(contains(refusal([&] { write_files_atomically({{a, "new a"}, {b, std::string(5000, 'x')}, {c, "new c"}}); }), "where: " + b.string()));
+  }
+  fs::create_directory(folder.path() / "d");
+  EXPECT_TRUE(contains(refusal([&] { write_files_atomically({{a, "new a"}, {folder.path() / "d", "x"}}); }), "it is a folder"));
+  EXPECT_EQ(read_text(a), "old a");
+  EXPECT_EQ(read_text(b), "old b");
+  EXPECT_EQ(names_in(folder.path()), (Names{"a", "b", "d"}));
+  write_files_atomically({{a, "new a"}, {c, "new c"}});
+  EXPECT_EQ(read_text(a) + read_text(c), "new anew c");
+}
+
 TEST(Files, AFullDiskIsToldInWords) {
   posix::File full("/dev/full", O_WRONLY, "write the file");
   const std::string message = refusal([&] { full.write_all("x"); });

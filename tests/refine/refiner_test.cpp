@@ -68,7 +68,7 @@ TEST_F(RefinerTest, TheGuidanceColoursIt) {
   config_.refine.steps = 40;
   config_.refine.lambda_volume = 0;
   config_.refine.lr_color = 1.0;
-  config_.refine.max_step_percent = 0.9;
+  config_.refine.max_noise_percent = 0.9;
   config_.prompt = "a green ball";
   config_.light.lit_probability = 0.0;
   Refiner refiner(config_, start_, *scene_, *prior_);

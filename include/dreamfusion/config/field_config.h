@@ -73,18 +73,18 @@ struct FieldConfig {
 
 struct InitMeshConfig {
   std::string file;
-  std::string up = "y";
+  std::string up_axis = "y";
   double turn_deg = 0.0;
-  double fill = 0.6;
+  double extent = 0.6;
   double density = 30.0;
   std::int64_t steps = 200;
 
   template <class V>
   void visit(V& v) {
     v.option("file", file, "OBJ file of the shape that the run starts from, instead of the blob (docs/init-mesh.md); empty = none");
-    v.choice("up", up, "axis that points up in the file: y = as Blender writes OBJ and this program too, the front looks along +z; z = the front looks along +x", {"y", "z"});
+    v.choice("up_axis", up_axis, "axis that points up in the file: y = as Blender writes OBJ and this program too, the front looks along +z; z = the front looks along +x", {"y", "z"});
     v.option("turn_deg", turn_deg, "turns the shape about the vertical, counter-clockwise from above: for a front that looks elsewhere", Interval{-360, 360});
-    v.option("fill", fill, "distance of the shape's farthest corner from its middle, as a share of bounding_radius", Interval{0.05, 1});
+    v.option("extent", extent, "distance of the shape's farthest corner from its middle, as a share of bounding_radius", Interval{0.05, 1});
     v.option("density", density, "density inside the shape [1/world unit]: the denser, the longer it holds out against the prior", Interval{1, 1000});
     v.option("steps", steps, "steps of the fit that the field takes to the shape, before step 0", Interval{1, 100000});
   }

@@ -16,7 +16,7 @@ struct LossConfig {
   ScheduledValue lambda_entropy{{{{0.0, true}, 0.0, 0.3, {0.5, true}}}};
   ScheduledValue lambda_sparsity = 0.0;
   ScheduledValue lambda_opaque = 0.0;
-  ScheduledValue lambda_z_variance{{{{0.2, true}, 0.0, 500.0, {0.7, true}}}};
+  ScheduledValue lambda_z_variance{{{{0.4, true}, 0.0, 800.0, {0.8, true}}}};
   ScheduledValue lambda_distortion = 0.0;
   ScheduledValue lambda_tv = 0.0;
   ScheduledValue lambda_interlevel = 1.0;
