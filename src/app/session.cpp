@@ -67,6 +67,7 @@ PriorOptions prior_options(const Config& config) {
   options.dtype = config.guidance.prior_dtype;
   options.vae = config.guidance.vae;
   options.batch = config.guidance.prior_batch;
+  options.cuda_graphs = config.guidance.cuda_graphs;
   return options;
 }
 

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <utility>
 
+#include "dreamfusion/core/transfer.h"
+
 namespace dreamfusion {
 namespace {
 
@@ -42,7 +44,7 @@ at::Tensor integrated_encoding(const at::Tensor& x_world, std::int64_t octaves, 
     frequency.push_back(std::exp2(static_cast<double>(octave)));
     damping.push_back(std::exp(-0.5 * frequency.back() * frequency.back() * lambda_sigma * lambda_sigma));
   }
-  const auto row = [&](const std::vector<double>& values) { return at::tensor(values, x_world.options().requires_grad(false)); };
+  const auto row = [&](const std::vector<double>& values) { return send(at::tensor(values, at::dtype(x_world.scalar_type())), x_world.device()); };
   const at::Tensor angle = (x_world.unsqueeze(2) * row(frequency)).flatten(1);  // [N, 3·L]
   const at::Tensor scale = row(damping).repeat({3});
   return at::cat({angle.sin() * scale, angle.cos() * scale}, 1);

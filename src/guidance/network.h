@@ -23,6 +23,7 @@ struct ModulePlace {
   c10::Device device = at::kCPU;
   bool as_stored = false;  ///< compute in the type of the weights; else everything in the file becomes float32
   bool rounded = false;    ///< run() takes bfloat16 operands where LibTorch's autocast allows (products, convolutions)
+  bool recorded = false;   ///< calls on a GPU become CUDA graphs (graphed_calls.h)
 };
 
 /// A network did not fit into memory: with a smaller batch it might.

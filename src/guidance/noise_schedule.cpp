@@ -18,7 +18,7 @@ Prediction parse_prediction(std::string_view text) {
                    .fix = "this version reads \"epsilon\", \"v\" and \"sample\""});
 }
 
-NoiseSchedule::NoiseSchedule(const std::vector<double>& alphas_cumprod) {
+NoiseSchedule::NoiseSchedule(const std::vector<double>& alphas_cumprod, c10::Device device) {
   TORCH_CHECK(!alphas_cumprod.empty(), "NoiseSchedule: no time steps");
   double previous = 1.0;
   for (const double value : alphas_cumprod) {
@@ -27,15 +27,15 @@ NoiseSchedule::NoiseSchedule(const std::vector<double>& alphas_cumprod) {
     previous = value;
   }
   const at::Tensor alphas_cumprod_table = at::tensor(alphas_cumprod, at::kDouble);
-  alphas_ = alphas_cumprod_table.sqrt();
-  sigmas_ = (1.0 - alphas_cumprod_table).sqrt();
+  alphas_ = alphas_cumprod_table.sqrt().to(device);
+  sigmas_ = (1.0 - alphas_cumprod_table).sqrt().to(device);
 }
 
 std::int64_t NoiseSchedule::num_timesteps() const { return alphas_.size(0); }
 
 at::Tensor NoiseSchedule::coefficients(const at::Tensor& table, const at::Tensor& t, const at::TensorOptions& options) const {
   TORCH_CHECK(t.dim() == 1 && t.scalar_type() == at::kLong, "t: expected [B] int64, got ", t.sizes(), " ", t.scalar_type());
-  return table.index_select(0, t.to(at::kCPU)).to(options).view({-1, 1, 1, 1});
+  return table.index_select(0, t.to(table.device())).to(options).view({-1, 1, 1, 1});
 }
 
 at::Tensor NoiseSchedule::alpha(const at::Tensor& t) const {

@@ -8,6 +8,7 @@
 #include "dreamfusion/core/tensor_check.h"
 #include "dreamfusion/guidance/diffusion_prior.h"
 #include "aot_inductor_module.h"
+#include "graphed_calls.h"
 #include "resize.h"
 #include "text_encoder.h"
 #include "torchscript_module.h"
@@ -21,7 +22,7 @@ namespace {
 ModulePlace place_of(const PriorOptions& options, const PriorManifest& manifest) {
   const bool widened = manifest.compute_dtype == "float32" && manifest.dtype != "float32";
   const bool as_stored = options.dtype == "pack" || (options.dtype == "auto" && !options.device.is_cpu());
-  return {options.device, as_stored && !widened, options.dtype == "bfloat16"};
+  return {options.device, as_stored && !widened, options.dtype == "bfloat16", options.cuda_graphs && options.device.is_cuda()};
 }
 
 /// The same without rounding: text and images are encoded once or with gradients, where it would not pay.
@@ -60,10 +61,11 @@ class PackPrior final : public DiffusionPrior {
   PackPrior(const PriorPack& pack, const PriorOptions& options)
       : manifest_(pack.manifest()),
         options_(options),
-        schedule_(manifest_.alphas_cumprod),
+        schedule_(manifest_.alphas_cumprod, options.device),
         text_encoder_(make_text_encoder(pack, in_full(place_of(options, manifest_)), options.embedding_cache)),
         vae_(load_vae(pack, options)),
-        unet_(load_unet(pack, options)) {
+        unet_(load_unet(pack, options)),
+        unet_calls_(place_of(options, manifest_).recorded ? make_graph_recorder() : nullptr, "the network") {
     probe();
   }
 
@@ -106,6 +108,7 @@ class PackPrior final : public DiffusionPrior {
   std::unique_ptr<TextEncoder> text_encoder_;
   std::unique_ptr<Vae> vae_;
   std::unique_ptr<Network> unet_;
+  GraphedCalls unet_calls_;
 };
 
 /// A forward pass of the network, with two images where that is cheap: one that does not take or give what the manifest says is
@@ -132,7 +135,7 @@ at::Tensor PackPrior::run_in_parts(const std::vector<at::Tensor>& inputs) {
       for (std::int64_t start = 0; start < total; start += limit) {
         std::vector<at::Tensor> part;
         for (const at::Tensor& input : inputs) part.push_back(input.slice(0, start, std::min(start + limit, total)));
-        answers.push_back(unet_->run(part)[0]);
+        answers.push_back(unet_calls_.run(part, [this](const std::vector<at::Tensor>& images) { return unet_->run(images); })[0]);
       }
       return answers.size() == 1 ? answers[0] : at::cat(answers);
     } catch (const OutOfMemory&) {

@@ -11,6 +11,7 @@
 #include "dreamfusion/core/rng.h"
 #include "dreamfusion/core/text.h"
 #include "dreamfusion/core/tensor_check.h"
+#include "dreamfusion/core/transfer.h"
 
 namespace dreamfusion {
 
@@ -50,13 +51,12 @@ DistillationDraw ScoreDistillation::draw(std::int64_t count, std::uint64_t seed,
   for (std::int64_t i = 0; i < count; ++i) {
     draw.t.data_ptr<std::int64_t>()[i] = config_.timestep_schedule == "sqrt" ? annealed : timesteps.integer(low, high);
   }
-  if (prior_.manifest().views > 1) draw.t.fill_(draw.t[0].item<std::int64_t>());
-  draw.t = draw.t.to(prior_.device());
+  if (prior_.manifest().views > 1) draw.t.fill_(draw.t[0].item<std::int64_t>());  // of one scene: the same noise level
+  draw.t = send(draw.t, prior_.device());
   const PriorManifest& manifest = prior_.manifest();
   const auto normal = [&](RandomPurpose purpose) {
-    return Rng(seed, static_cast<std::uint64_t>(step), purpose)
-        .normal_tensor({count, manifest.channels, manifest.resolution, manifest.resolution})
-        .to(prior_.device());
+    Rng rng(seed, static_cast<std::uint64_t>(step), purpose);
+    return send(rng.normal_tensor({count, manifest.channels, manifest.resolution, manifest.resolution}), prior_.device());
   };
   draw.noise = normal(RandomPurpose::kNoise);
   if (manifest.latent && config_.posterior == "sample") draw.posterior_noise = normal(RandomPurpose::kPosterior);
@@ -83,7 +83,7 @@ DistillationGradient ScoreDistillation::gradient(const at::Tensor& x, const View
   if (clip > 0.0) result.gradient = result.gradient.clamp(-clip, clip);
   result.noisy = z_t;
   result.denoised = schedule.denoised(guess, z_t, draw.t);
-  result.rms = std::sqrt(result.gradient.square().mean().item<double>());
+  result.mean_square = result.gradient.square().mean();
   return result;
 }
 

@@ -9,13 +9,16 @@ namespace dreamfusion {
 
 Vae::Vae(const VaeFiles& files, std::int64_t channels, std::int64_t resolution, ModulePlace place)
     : space_(files.space), channels_(channels), resolution_(resolution), place_(place), decoder_file_(files.folder / space_.decoder_file),
-      encoder_(files.folder / space_.encoder_file, place) {
+      encoder_(files.folder / space_.encoder_file, place),
+      encoder_calls_(place.recorded ? make_graph_recorder() : nullptr, "the image encoder") {
   const at::Tensor image = at::zeros({1, 3, space_.image_resolution, space_.image_resolution}, at::TensorOptions(at::kFloat).device(place.device));
   const std::int64_t answers = space_.moments ? 2 * channels : channels;
   encoder_.probe({image}, {{space_.moments ? "moments" : "latent", {1, answers, resolution, resolution}}});
 }
 
-at::Tensor Vae::raw_encoding(const at::Tensor& image) { return encoder_.run_differentiable({image})[0]; }
+at::Tensor Vae::raw_encoding(const at::Tensor& image) {
+  return encoder_calls_.run_differentiable(image, [this](const std::vector<at::Tensor>& images) { return encoder_.run_differentiable(images); });
+}
 
 at::Tensor Vae::encode(const at::Tensor& image, const at::Tensor& posterior_noise) {
   check_float(image, "image", {kAny, 3, space_.image_resolution, space_.image_resolution});

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "dreamfusion/guidance/prior_pack.h"
+#include "graphed_calls.h"
 #include "torchscript_module.h"
 
 namespace dreamfusion {
@@ -35,6 +36,7 @@ class Vae {
   ModulePlace place_;
   std::filesystem::path decoder_file_;
   TorchScriptModule encoder_;
+  GraphedCalls encoder_calls_;
   std::optional<TorchScriptModule> decoder_;
 };
 

@@ -14,6 +14,7 @@
 #include "dreamfusion/core/error.h"
 #include "dreamfusion/core/log.h"
 #include "dreamfusion/core/text.h"
+#include "dreamfusion/core/transfer.h"
 #include "dreamfusion/guidance/scorer.h"
 
 namespace dreamfusion {
@@ -165,6 +166,8 @@ Conditioning ViewPrompts::conditional(const std::vector<ViewPose>& views) const 
   return {at::stack(contexts), camera_input(views, use_camera_)};
 }
 
+at::Tensor ViewPrompts::as_contexts(const at::Tensor& values) const { return send(values.to(contexts_.scalar_type()), contexts_.device()); }
+
 at::Tensor ViewPrompts::camera_input(const std::vector<ViewPose>& views, bool known) const {
   const auto count = static_cast<std::int64_t>(views.size());
   std::vector<double> rows;
@@ -173,13 +176,13 @@ at::Tensor ViewPrompts::camera_input(const std::vector<ViewPose>& views, bool kn
     const at::Tensor matrices = at::tensor(rows, at::kDouble).view({count, 4, 4});
     const at::Tensor position = matrices.slice(1, 0, 3).select(2, 3);
     position.div_(position.norm(2, {-1}, /*keepdim=*/true).clamp_min(1e-12));  // a view of `matrices`
-    return matrices.view({count, 16}).to(contexts_.options());
+    return as_contexts(matrices.view({count, 16}));
   }
   for (const ViewPose& view : views) {
     if (known) rows.insert(rows.end(), {std::remainder(view.azimuth, 2 * std::numbers::pi), view.elevation, 1.0});
     else rows.insert(rows.end(), {0.0, 0.0, 0.0});
   }
-  return at::tensor(rows, at::kDouble).view({count, 3}).to(contexts_.options());
+  return as_contexts(at::tensor(rows, at::kDouble).view({count, 3}));
 }
 
 at::Tensor ViewPrompts::blended(const std::array<double, 4>& shares) const {
@@ -202,7 +205,7 @@ std::vector<NegativeConditioning> ViewPrompts::negatives(const std::vector<ViewP
     std::vector<double> weights;
     for (const ViewPose& view : views) weights.push_back(perp_neg_weights(view, config_)[row]);
     negatives.push_back({{contexts_[static_cast<std::int64_t>(row)].unsqueeze(0).expand({count, -1, -1}), camera_input(views, false)},
-                         at::tensor(weights, at::kDouble).to(contexts_.options())});
+                         as_contexts(at::tensor(weights, at::kDouble))});
   }
   return negatives;
 }

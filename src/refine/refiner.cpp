@@ -148,7 +148,7 @@ at::Tensor Refiner::distillation_loss(RefineReport& report) const {
     x = prior_.encode_image(at::stack(images).clamp(0, 1), draw.posterior_noise);
   }
   const DistillationGradient sds = parts_->distillation.gradient(x, parts_->prompts, poses, draw, config_.guidance.score_clip.at(step, steps));
-  report.gradient_rms = sds.rms;
+  report.gradient_rms = std::sqrt(sds.mean_square.item<double>());
   return inject_gradient(x, sds.gradient * distillation_factor(config_.loss, x, config_.iterations, config_.iterations)).to(device_);
 }
 

@@ -8,6 +8,7 @@
 
 #include "dreamfusion/core/rng.h"
 #include "dreamfusion/core/tensor_check.h"
+#include "dreamfusion/core/transfer.h"
 
 namespace dreamfusion {
 namespace {
@@ -40,7 +41,8 @@ at::Tensor initial_bias(std::int64_t outputs, c10::Device device) {
 
 at::Tensor SolidBackground::color(const at::Tensor& directions) const {
   check_float(directions, "directions", {kAny, 3});
-  return at::tensor(at::ArrayRef<double>(rgb_.data(), 3), directions.options()).expand({directions.size(0), 3});
+  const at::Tensor rgb = at::tensor(at::ArrayRef<double>(rgb_.data(), 3), at::dtype(directions.scalar_type()));
+  return send(rgb, directions.device()).expand({directions.size(0), 3});
 }
 
 EnvironmentBackground::EnvironmentBackground(const BackgroundConfig& config, std::uint64_t seed, c10::Device device)

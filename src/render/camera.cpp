@@ -7,6 +7,7 @@
 #include <numbers>
 
 #include "dreamfusion/core/rng.h"
+#include "dreamfusion/core/transfer.h"
 
 namespace dreamfusion {
 namespace {
@@ -84,7 +85,7 @@ Rays camera_rays(const std::vector<Camera>& cameras, std::int64_t height, std::i
     origins.push_back(pose.slice(0, 0, 3).select(1, 3).expand({height * width, 3}));
   }
   if (cameras.empty()) return {at::empty({0, 3}, device), at::empty({0, 3}, device)};
-  return {at::cat(origins).to(device, at::kFloat), at::cat(directions).to(device, at::kFloat)};
+  return {send(at::cat(origins).to(at::kFloat), device), send(at::cat(directions).to(at::kFloat), device)};
 }
 
 std::vector<Camera> sample_cameras(const CameraConfig& config, std::int64_t count, std::uint64_t seed, std::int64_t step,

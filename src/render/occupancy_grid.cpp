@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "dreamfusion/core/rng.h"
+#include "dreamfusion/core/transfer.h"
 
 namespace dreamfusion {
 namespace {
@@ -34,7 +35,7 @@ void OccupancyGrid::update(const Field& field, std::uint64_t seed, std::int64_t 
   const at::NoGradGuard no_grad;
   const std::int64_t edge = config_.occupancy_resolution;
   Rng rng(seed, static_cast<std::uint64_t>(step), RandomPurpose::kOccupancy);
-  const at::Tensor place = rng.uniform_tensor({edge * edge * edge, 3}).to(density_.device());
+  const at::Tensor place = send(rng.uniform_tensor({edge * edge * edge, 3}), density_.device());
   density_.copy_(at::maximum(density_ * config_.occupancy_decay, cell_density(field, place, edge, radius_)));
   refresh_mask();
 }
@@ -50,7 +51,7 @@ void OccupancyGrid::rebuild(const Field& field) {
 void OccupancyGrid::refresh_mask() {
   // A scene that is thin everywhere must not vanish as a whole: its gradient would be gone for good. So cells at or above the
   // mean density stay whatever the threshold (Instant-NGP does the same).
-  const double threshold = std::min(config_.occupancy_threshold, density_.mean().item<double>());
+  const at::Tensor threshold = density_.mean().clamp_max(config_.occupancy_threshold);
   const at::Tensor above = (density_ >= threshold).to(at::kFloat);
   // In place: what `state()` has handed out stays this grid's state.
   occupied_.copy_(at::max_pool3d(above.unsqueeze(0).unsqueeze(0), {3, 3, 3}, {1, 1, 1}, {1, 1, 1}).view_as(above) > 0.5);

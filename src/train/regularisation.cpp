@@ -84,7 +84,7 @@ Regularisation regularise(const LossConfig& config, const std::vector<RenderedVi
     const double weight = lambda.at(step, iterations);
     if (weight == 0.0 && !always) return;
     const at::Tensor value = loss();
-    result.losses[name] = share * value.item<double>();
+    result.losses.add(name, share * value.detach().to(at::kDouble));
     if (weight != 0.0) result.total = result.total + (weight * share) * value;
   };
   add("loss_orient", config.lambda_orient, true, [&] { return orientation(config, views, by); });

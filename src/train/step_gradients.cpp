@@ -3,16 +3,17 @@
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <cmath>
 #include <numeric>
 
 #include "dreamfusion/core/log.h"
 #include "dreamfusion/core/memory.h"
 #include "dreamfusion/core/profile.h"
 #include "dreamfusion/core/rng.h"
+#include "dreamfusion/core/transfer.h"
 #include "dreamfusion/train/regularisation.h"
 #include "dreamfusion/train/trainer.h"
 #include "step_plan.h"
+#include "step_readings.h"
 
 namespace dreamfusion {
 namespace {
@@ -36,7 +37,7 @@ at::Tensor row_of(const at::Tensor& batch, std::int64_t view) { return batch.def
 }  // namespace
 
 /// Of every parameter; nothing else of the run has changed when this fails.
-StepReport Trainer::gradients() {
+Readings Trainer::gradients() {
   for (;;) {
     try {
       optimizer_->zero_grad();
@@ -55,7 +56,7 @@ bool Trainer::make_do_with_less(const std::string& reason) {
   return true;
 }
 
-StepReport Trainer::gradients_together() {
+Readings Trainer::gradients_together() {
   const Batch batch = render_views(all_views(), {});
   const DistillationDraw draw = distillation_.draw(batch.image.size(0), static_cast<std::uint64_t>(config_.seed), step_, config_.iterations);
   const at::Tensor x = in_prior_space(batch, draw.posterior_noise);
@@ -65,17 +66,17 @@ StepReport Trainer::gradients_together() {
   const Regularisation regular = regularise(config_.loss, batch.views, *scene_.field, step_, config_.iterations);
   (loss + regular.total).backward();
   note_guidance(batch, x, sds);
-  StepReport report = report_of(batch, sds);
-  report.losses = regular.losses;
-  return report;
+  Readings readings = readings_of(batch, sds);
+  readings.add(regular.losses);
+  return readings;
 }
 
-StepReport Trainer::gradients_in_sequence() {
+Readings Trainer::gradients_in_sequence() {
   const std::vector<std::int64_t> views = all_views();
   Batch batch;
   DistillationDraw draw;
   at::Tensor gradient;  // [B, C, H, W]
-  StepReport report;
+  Readings readings;
   {
     const at::NoGradGuard no_grad;
     batch = render_outcome();
@@ -87,20 +88,20 @@ StepReport Trainer::gradients_in_sequence() {
         distillation_.gradient(x, prompts_, view_poses(batch.cameras), draw, scheduled(config_.guidance.score_clip));
     gradient = sds.gradient * distillation_factor(config_.loss, x, step_, config_.iterations);
     note_guidance(batch, x, sds);
-    report = report_of(batch, sds);
+    readings = readings_of(batch, sds);
   }
   const WholeStep whole{opacity_of(batch.views), static_cast<std::int64_t>(views.size())};
   const at::Tensor image = batch.image;
   batch.views.clear();  // they are rendered again, one by one
   for (const std::int64_t view : views)
-    backward_of_view(view, row_of(image, view), row_of(draw.posterior_noise, view), row_of(gradient, view), whole, report);
-  return report;
+    backward_of_view(view, row_of(image, view), row_of(draw.posterior_noise, view), row_of(gradient, view), whole, readings);
+  return readings;
 }
 
 /// Adds one view's share of the gradients and of the losses.
 /// @param image [1, 3, H, W] as rendered before, @param gradient [1, C, H, W] of the loss with respect to the view in the prior's space
 void Trainer::backward_of_view(std::int64_t view, const at::Tensor& image, const at::Tensor& posterior_noise, const at::Tensor& gradient,
-                               const WholeStep& whole, StepReport& report) {
+                               const WholeStep& whole, Readings& readings) {
   const std::int64_t parts = plan_->ray_parts();
   at::Tensor color_gradient;  // [R, 3]: what the encoder hands back, where the rays come in parts
   if (parts > 1) {
@@ -121,7 +122,7 @@ void Trainer::backward_of_view(std::int64_t view, const at::Tensor& image, const
       loss = inject_gradient(color, color_gradient.slice(0, first, first + color.size(0)));
     }
     (loss + regular.total).backward();
-    for (const auto& [name, value] : regular.losses) report.losses[name] += value;
+    readings.add(regular.losses);
   }
 }
 
@@ -134,15 +135,15 @@ void Trainer::note_guidance(const Batch& batch, const at::Tensor& x, const Disti
   if (config_.guidance.preview) guidance_ = {batch.image.detach(), sds.noisy, sds.denoised, (x - sds.gradient).detach()};
 }
 
-StepReport Trainer::report_of(const Batch& batch, const DistillationGradient& sds) const {
+Readings Trainer::readings_of(const Batch& batch, const DistillationGradient& sds) const {
   const at::Tensor opacity = opacity_of(batch.views);
-  StepReport report;
-  report.mean_opacity = opacity.sum(at::kDouble).item<double>() / static_cast<double>(opacity.size(0));
-  report.samples_per_ray = batch.samples / static_cast<double>(opacity.size(0));
-  report.gradient_rms = sds.rms;
-  report.timestep = sds.t.to(at::kDouble).mean().item<double>();
-  report.resolution = batch.resolution;
-  return report;
+  const auto rays = static_cast<double>(opacity.size(0));
+  Readings readings;
+  readings.add(kMeanOpacity, opacity.sum(at::kDouble) / rays);
+  readings.add(kSamplesPerRay, batch.samples.to(at::kDouble) / rays);
+  readings.add(kSdsMeanSquare, sds.mean_square);
+  readings.add(kTimestep, sds.t.to(at::kDouble).mean());
+  return readings;
 }
 
 std::vector<std::int64_t> Trainer::all_views() const {
@@ -154,18 +155,19 @@ std::vector<std::int64_t> Trainer::all_views() const {
 /// Some views of this step, or a part of their rays; an image only of whole ones.
 Trainer::Batch Trainer::render_views(const std::vector<std::int64_t>& views, RayPart part) const {
   Batch batch;
-  batch.resolution = std::llround(scheduled(config_.render.train_resolution));
+  batch.resolution = train_resolution();
   const std::vector<Camera> cameras = sample_cameras(config_.camera, config_.train.batch_size, static_cast<std::uint64_t>(config_.seed), step_,
                                                      prior_.manifest().views);
-  std::vector<at::Tensor> images;
+  std::vector<at::Tensor> images, samples;
   for (const std::int64_t view : views) {
     batch.cameras.push_back(cameras[static_cast<std::size_t>(view)]);
     batch.views.push_back(render_training_view(batch.cameras.back(), view, batch.resolution, part));
     const RenderedView& rendered = batch.views.back();
-    batch.samples += static_cast<double>(rendered.samples.t.size(0));
+    samples.push_back(rendered.samples.ray_offsets[-1]);  // a GPU has room for more than there are
     if (part.count == 1) images.push_back(rendered.color.view({batch.resolution, batch.resolution, 3}).permute({2, 0, 1}));
   }
   if (part.count == 1) batch.image = at::stack(images);
+  batch.samples = at::stack(samples).sum();
   return batch;
 }
 
@@ -173,7 +175,7 @@ Trainer::Batch Trainer::render_views(const std::vector<std::int64_t>& views, Ray
 Trainer::Batch Trainer::render_outcome() const {
   Batch outcome;
   const std::int64_t parts = plan_->ray_parts();
-  std::vector<at::Tensor> images;
+  std::vector<at::Tensor> images, samples;
   for (const std::int64_t view : all_views()) {
     std::vector<at::Tensor> color, opacity, normal;
     for (std::int64_t part = 0; part < parts; ++part) {
@@ -182,7 +184,7 @@ Trainer::Batch Trainer::render_outcome() const {
       color.push_back(seen.color);
       opacity.push_back(seen.opacity);
       if (seen.normal.defined()) normal.push_back(seen.normal);
-      outcome.samples += piece.samples;
+      samples.push_back(piece.samples);
       outcome.resolution = piece.resolution;
       if (part == 0) outcome.cameras.push_back(piece.cameras[0]);
     }
@@ -194,12 +196,13 @@ Trainer::Batch Trainer::render_outcome() const {
     outcome.views.push_back(std::move(whole));
   }
   outcome.image = at::stack(images);
+  outcome.samples = at::stack(samples).sum();
   return outcome;
 }
 
 Trainer::Batch Trainer::only_view(const Batch& batch, std::int64_t view) const {
   const auto at = static_cast<std::size_t>(view);
-  return {{batch.cameras[at]}, {batch.views[at]}, row_of(batch.image, view), batch.resolution, 0.0};
+  return {{batch.cameras[at]}, {batch.views[at]}, row_of(batch.image, view), batch.resolution, {}};
 }
 
 /// Usually what the prior's encoder makes of the render. In the warm-up the four channels are the normals (as a colour) and the
@@ -237,7 +240,7 @@ RenderedView Trainer::render_training_view(const Camera& camera, std::int64_t vi
   const bool oriented = scheduled(config_.loss.lambda_orient) > 0.0 && (shows_normals || config_.loss.orients_every_view());
   options.normals = in_latent_warmup() || oriented;
   Rng jitter(seed, static_cast<std::uint64_t>(step_), RandomPurpose::kRayJitter, static_cast<std::uint32_t>(view));
-  options.jitter = jitter.uniform_tensor({count}).slice(0, first, last).to(device_);
+  options.jitter = send(jitter.uniform_tensor({count}).slice(0, first, last), device_);
 
   Rng choice(seed, static_cast<std::uint64_t>(step_), RandomPurpose::kBackgroundChoice, static_cast<std::uint32_t>(view));
   if (scene_.environment && !choice.chance(config_.background.random_probability)) {

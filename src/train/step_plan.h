@@ -30,8 +30,8 @@ class StepPlan {
   int level_, last_;
 };
 
-/// Whether the rays of a view can be taken in parts: its losses are means over rays, or do not look at them. Not so the depth
-/// variance (a mean over the rays that hit), proposals (a mean over those in the sphere), and the warm-up, whose image is no colour.
+/// Whether the rays of a view can be taken in parts: its losses are means over rays, or do not look at them. Not so
+/// proposals (a mean over those in the sphere), and the warm-up, whose image is no colour.
 bool rays_are_separable(const Config& config);
 
 /// Bytes that a step is expected to take beyond what there is before it. A rough model: measured sizes of the samples that the

@@ -9,6 +9,7 @@
 #include "dreamfusion/core/profile.h"
 #include "dreamfusion/io/image.h"
 #include "step_plan.h"
+#include "step_readings.h"
 
 namespace dreamfusion {
 namespace {
@@ -16,14 +17,15 @@ namespace {
 /// Of the step's plan in a checkpoint.
 constexpr const char* kPlanLevel = "trainer.step_plan";  // "trainer.": not for those who only look at the scene
 
-double gradient_norm(const std::vector<ParameterGroup>& groups) {
-  double sum = 0.0;
+/// Of the gradients of all parameters.
+at::Tensor square_sum(const std::vector<ParameterGroup>& groups) {
+  std::vector<at::Tensor> sums;
   for (const ParameterGroup& group : groups) {
     for (const auto& [name, parameter] : group.parameters) {
-      if (parameter.grad().defined()) sum += parameter.grad().square().sum().item<double>();
+      if (parameter.grad().defined()) sums.push_back(parameter.grad().square().sum());
     }
   }
-  return std::sqrt(sum);
+  return at::stack(sums).sum(at::kDouble);
 }
 
 }  // namespace
@@ -48,6 +50,8 @@ Trainer::Trainer(const Config& config, DiffusionPrior& prior)
 
 Trainer::~Trainer() = default;
 
+std::int64_t Trainer::train_resolution() const { return std::llround(scheduled(config_.render.train_resolution)); }
+
 ShapeFit Trainer::start_from(const Solid& shape) {
   const ShapeFit found = fit_initial_shape(scene_, shape, config_);
   average_ = ParameterAverage(scene_.parameter_groups(), config_.train.ema_decay);
@@ -61,8 +65,18 @@ StepReport Trainer::step() {
     const ScopedPart part(Part::kOccupancy);
     scene_.occupancy.update(*scene_.field, seed, step_);
   }
-  StepReport report = gradients();
-  watchdog_.check({step_ + 1, report.mean_opacity, gradient_norm(scene_.parameter_groups())});
+  Readings readings = gradients();
+  readings.add(kGradientSquares, square_sum(scene_.parameter_groups()));
+  std::map<std::string, double> read = readings.read();  // the only time in a step that the host waits for a GPU
+  const auto take = [&](const char* name) { return read.extract(name).mapped(); };
+  StepReport report;
+  report.mean_opacity = take(kMeanOpacity);
+  report.samples_per_ray = take(kSamplesPerRay);
+  report.gradient_rms = std::sqrt(take(kSdsMeanSquare));
+  report.timestep = take(kTimestep);
+  report.resolution = train_resolution();
+  watchdog_.check({step_ + 1, report.mean_opacity, std::sqrt(take(kGradientSquares))});
+  report.losses = std::move(read);
   {
     const ScopedPart part(Part::kOptimizer);
     optimizer_->step(learning_rate_factor(config_.optimizer, step_, config_.iterations));

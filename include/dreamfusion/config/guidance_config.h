@@ -33,6 +33,7 @@ struct GuidanceConfig {
   std::string prior_dtype = "auto";
   std::string prior_backend = "torchscript";
   std::int64_t prior_batch = 0;
+  bool cuda_graphs = false;
   bool preview = false;
 
   template <class V>
@@ -65,6 +66,7 @@ struct GuidanceConfig {
     v.choice("prior_dtype", prior_dtype, "what the prior computes in: pack = what its modules are made for, auto = that on a GPU, float32 on a CPU; bfloat16 = products and convolutions of rounded operands: faster on processors with AVX-512 BF16 or AMX, at the cost of some accuracy (docs/priors.md)", {"auto", "float32", "bfloat16", "pack"});
     v.choice("prior_backend", prior_backend, "what runs the prior's network: torchscript, or aot_inductor where the pack was exported with --compile for this device (docs/priors.md)", {"torchscript", "aot_inductor"});
     v.option("prior_batch", prior_batch, "images that the prior's network takes at once; 0 = all of a step, fewer where memory ends", Interval{0, 4096});
+    v.option("cuda_graphs", cuda_graphs, "on a GPU: the prior's network and image encoder are recorded as CUDA graphs and replayed; each graph keeps its activations in memory, is compared with the network first, and given up where it differs");
     v.option("preview", preview, "with each preview also write guidance_preview.png: render, noisy, one-step x̂₀, target");
   }
 };

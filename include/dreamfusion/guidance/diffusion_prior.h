@@ -70,6 +70,7 @@ struct PriorOptions {
   std::string dtype = "auto";           ///< guidance.prior_dtype
   std::string vae = "pack";             ///< guidance.vae
   std::int64_t batch = 0;               ///< guidance.prior_batch
+  bool cuda_graphs = false;             ///< guidance.cuda_graphs
   std::filesystem::path embedding_cache = {};  ///< file of text embeddings; empty: none
 
   PriorOptions(c10::Device where) : device(where) {}

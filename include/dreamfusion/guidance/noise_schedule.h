@@ -16,7 +16,8 @@ Prediction parse_prediction(std::string_view text);  ///< "epsilon", "v" or "sam
 class NoiseSchedule {
  public:
   /// @param alphas_cumprod ᾱ_t = α_t², strictly falling, each in (0, 1)
-  explicit NoiseSchedule(const std::vector<double>& alphas_cumprod);
+  /// @param device          of the images that it will be asked about; those elsewhere cost a transfer
+  explicit NoiseSchedule(const std::vector<double>& alphas_cumprod, c10::Device device = at::kCPU);
 
   std::int64_t num_timesteps() const;
   at::Tensor alpha(const at::Tensor& t) const;  ///< t [B] int64 → √ᾱ_t, float32 where t is
@@ -33,7 +34,7 @@ class NoiseSchedule {
 
  private:
   at::Tensor coefficients(const at::Tensor& table, const at::Tensor& t, const at::TensorOptions& options) const;
-  at::Tensor alphas_, sigmas_;  // [T] float64 on the CPU
+  at::Tensor alphas_, sigmas_;  // [T] float64
 };
 
 }  // namespace dreamfusion

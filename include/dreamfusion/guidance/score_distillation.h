@@ -24,7 +24,7 @@ struct DistillationGradient {
   at::Tensor noisy;     ///< [B, C, H, W] z_t
   at::Tensor denoised;  ///< [B, C, H, W] x̂₀ of the guided prediction, for previews
   at::Tensor t;         ///< [B] int64
-  double rms = 0;       ///< root mean square of the gradient
+  at::Tensor mean_square;  ///< of the gradient: a number, still on the device
 };
 
 /// w(t) as [B, 1, 1, 1]: sigma2 = σ_t² (DreamFusion), uniform = 1, fantasia3d = α_t·σ_t² (Chen et al., arXiv:2303.13873),

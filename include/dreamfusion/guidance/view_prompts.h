@@ -55,6 +55,7 @@ class ViewPrompts {
 
  private:
   at::Tensor blended(const std::array<double, 4>& shares) const;  // [L, D]
+  at::Tensor as_contexts(const at::Tensor& values) const;  // their type, where they are
   at::Tensor camera_input(const std::vector<ViewPose>& views, bool known) const;  // Conditioning::camera
 
   GuidanceConfig config_;

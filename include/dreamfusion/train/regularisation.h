@@ -2,19 +2,18 @@
 /// Everything that a training step minimises besides the distillation.
 #include <ATen/core/Tensor.h>
 
-#include <map>
-#include <string>
 #include <vector>
 
 #include "dreamfusion/config/train_config.h"
+#include "dreamfusion/core/transfer.h"
 #include "dreamfusion/field/field.h"
 #include "dreamfusion/render/volume_renderer.h"
 
 namespace dreamfusion {
 
 struct Regularisation {
-  at::Tensor total;                      ///< scalar: every loss times its weight
-  std::map<std::string, double> losses;  ///< "loss_orient", …: reduced, before their weights; those with a weight, and the usual three
+  at::Tensor total;  ///< scalar: every loss times its weight
+  Readings losses;   ///< "loss_orient", …: reduced, before their weights; those with a weight, and the usual three
 };
 
 /// The weight of an SDS gradient [B, C, H, W] that makes it what `config.reduction` says of lambda_sds.

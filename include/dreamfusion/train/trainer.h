@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "dreamfusion/config/config.h"
+#include "dreamfusion/core/transfer.h"
 #include "dreamfusion/guidance/diffusion_prior.h"
 #include "dreamfusion/guidance/score_distillation.h"
 #include "dreamfusion/guidance/view_prompts.h"
@@ -76,18 +77,18 @@ class Trainer {
     std::vector<RenderedView> views;
     at::Tensor image;        // [B, 3, H, W] in [0, 1]
     std::int64_t resolution = 0;
-    double samples = 0;      // of all views
+    at::Tensor samples;      // a number: of all views
   };
   /// One of `count` parts of a view's rays.
   struct RayPart {
     std::int64_t index = 0, count = 1;
     std::int64_t first(std::int64_t rays) const { return rays * index / count; }
   };
-  StepReport gradients();
-  StepReport gradients_together();
-  StepReport gradients_in_sequence();
+  Readings gradients();
+  Readings gradients_together();
+  Readings gradients_in_sequence();
   void backward_of_view(std::int64_t view, const at::Tensor& image, const at::Tensor& posterior_noise, const at::Tensor& gradient,
-                        const WholeStep& whole, StepReport& report);
+                        const WholeStep& whole, Readings& readings);
   bool make_do_with_less(const std::string& reason);
 
   std::vector<std::int64_t> all_views() const;
@@ -97,7 +98,8 @@ class Trainer {
   at::Tensor in_prior_space(const Batch& batch, const at::Tensor& posterior_noise) const;
   at::Tensor distilled(const at::Tensor& x, const at::Tensor& gradient, double factor) const;
   void note_guidance(const Batch& batch, const at::Tensor& x, const DistillationGradient& sds);
-  StepReport report_of(const Batch& batch, const DistillationGradient& sds) const;
+  Readings readings_of(const Batch& batch, const DistillationGradient& sds) const;
+  std::int64_t train_resolution() const;
   bool in_latent_warmup() const { return step_ < config_.guidance.latent_warmup_steps; }
   RenderedView render_training_view(const Camera& camera, std::int64_t view, std::int64_t resolution, RayPart part) const;
   std::unique_ptr<RaySampler> ray_sampler() const;
