@@ -53,6 +53,19 @@ if "texture" in report:
     nodes = [n for m in thing.data.materials if m and m.use_nodes for n in m.node_tree.nodes if n.type == "TEX_IMAGE"]
     if not nodes:
         faults.append("no material shows the texture")
+if report.get("texture", {}).get("normal_map"):
+    maps = [n for m in thing.data.materials if m and m.use_nodes for n in m.node_tree.nodes if n.type == "NORMAL_MAP"]
+    pictures = [i.from_node.image for n in maps for i in n.inputs["Color"].links if i.from_node.type == "TEX_IMAGE"]
+    if len(pictures) != 1:
+        faults.append(f"{len(pictures)} normal maps instead of one")
+    elif pictures[0].colorspace_settings.name != "Non-Color":
+        # An MTL file cannot say so, and Blender's importer takes every image for colours.
+        if mesh_file.endswith(".glb"):
+            faults.append(f"normals are taken for colours ({pictures[0].colorspace_settings.name})")
+        print(f"NOTE {mesh_file}: {pictures[0].name}: set its colour space to Non-Color, which the importer does not do")
+        pictures[0].colorspace_settings.name = "Non-Color"
+    elif abs(maps[0].inputs["Strength"].default_value - 1) > 1e-6:
+        faults.append(f"the normal map has strength {maps[0].inputs['Strength'].default_value}")
 
 scene = bpy.context.scene
 middle = Vector([(low[a] + high[a]) / 2 for a in range(3)])

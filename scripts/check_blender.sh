@@ -33,9 +33,9 @@ for format in obj glb; do
     "$run/mesh.$format" "$run/mesh_report.json" "$(cd "$out" && pwd)/blender_$format.png" >"$log" 2>&1; then
     status=1
   fi
-  grep -E '^(OK|FAULT)' "$log" || { status=1; tail -n 20 "$log"; }
+  grep -E '^(OK|FAULT|NOTE)' "$log" || { status=1; tail -n 20 "$log"; }
   # What the importers themselves have to say is a fault as well.
-  if grep -iE 'warning|error' "$log" | grep -vE '^(OK|FAULT)|ALSA|audio|libdecor|Color management|OCIO|XDG_RUNTIME'; then status=1; fi
+  if grep -iE 'warning|error' "$log" | grep -vE '^(OK|FAULT|NOTE)|ALSA|audio|libdecor|Color management|OCIO|XDG_RUNTIME'; then status=1; fi
   rm -f "$log"
 done
 exit $status

@@ -32,6 +32,7 @@ ExitCode command_export(const Arguments& arguments) {
       "o,output", "FILE.obj, .glb, .ply or .stl; its companions stand beside it (default: RUN/mesh.obj and RUN/mesh.glb)", cxxopts::value<std::string>(), "FILE")(
       "mesh-format", "obj, glb, ply, stl, or several with commas", cxxopts::value<std::string>(), "LIST")(
       "texture-size", "edge of the texture [texels]; 0 = vertex colours", cxxopts::value<std::string>(), "N")(
+      "normal-map", "also a texture of the surface's normals")(
       "target-faces,decimate-target", "triangles to merge down to; 0 = all", cxxopts::value<std::string>(), "N")(
       "placement", "ground, center or world", cxxopts::value<std::string>(), "WHERE")(
       "strict", "exit with 1 when the mesh has faults (see the report)")(
@@ -71,6 +72,7 @@ ExitCode command_export(const Arguments& arguments) {
   for (const auto& [flag, key] : shorthands) {
     if (parsed.count(flag) > 0) overrides.push_back(std::string(key) + "=" + parsed[flag].as<std::string>());
   }
+  if (parsed.count("normal-map") > 0) overrides.push_back("mesh.normal_map=true");
   FinishedRun run = open_run(folder, common_overrides(parsed));
   const Config wanted = load_run_config(folder, overrides);
   run.config.mesh = wanted.mesh;

@@ -50,7 +50,9 @@ Files files_of(const TexturedMesh& textured, const MeshConfig& config, const Pro
   if (wants(config, "obj")) {
     if (textured.base_color.defined()) {
       files.emplace_back(with(".png"), as_text(encode_png(textured.base_color)));
-      files.emplace_back(with(".mtl"), encode_mtl(with(".png").filename().string()));
+      const bool has_normals = textured.normal_map.defined();
+      if (has_normals) files.emplace_back(with("_normal.png"), as_text(encode_png(textured.normal_map)));
+      files.emplace_back(with(".mtl"), encode_mtl(with(".png").filename().string(), has_normals ? with("_normal.png").filename().string() : ""));
     }
     files.emplace_back(with(".obj"), encode_obj(textured, provenance, with(".mtl").filename().string()));
   }
@@ -77,6 +79,7 @@ FinishedMesh make_mesh(const FinishedRun& run) {
     log_info("baking the texture");
     made.textured = bake_texture(made.extracted.mesh, unfold_mesh(made.extracted.mesh, config.texture_size), *run.scene.field, &run.scene.occupancy,
                                  config.texture_size, kBakeReach * made.extracted.spacing);
+    if (config.normal_map) bake_normal_map(made.textured, made.extracted.surface(*run.scene.field, &run.scene.occupancy), config.texture_size);
   }
   stop_if_interrupted("the checkpoint is safe: dreamfusion export " + run.folder.string());
   made.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

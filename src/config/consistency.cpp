@@ -114,6 +114,7 @@ void check_conflicts(const Config& config, Problems& problems) {
       {config.optimizer.weight_decay > 0.0 && config.optimizer.type != "adan", "optimizer.weight_decay", config.optimizer.type == "adam" ? "optimizer.type=adam" : "optimizer.type=shampoo",
        "it is a part of Adan"},
       {config.refine.after_training && config.mesh.resolution == 0, "refine.after_training=true", "mesh.resolution=0", "there is no mesh to refine"},
+      {config.mesh.normal_map && config.mesh.texture_size == 0, "mesh.normal_map=true", "mesh.texture_size=0", "a normal map lies where the texture does"},
   };
   for (const Conflict& conflict : conflicts) {
     if (conflict.present) {

@@ -26,8 +26,8 @@ constexpr std::int64_t kLongestRim = 64;
 // How far below the best level one is looked for that joins all pieces, and what it may cost in silhouettes.
 constexpr int kLowerLevels = 4;
 constexpr double kLowerBy = 0.85, kJoinedIou = 0.02;
-// In samples of the grid: vertices that are one; how far simplification may go; how far a vertex's colour is looked for.
-constexpr double kWeldShare = 1e-5, kSimplifyReach = 0.5, kColorReach = 2.0;
+// In samples of the grid: vertices that are one; how far simplification may go; how far a vertex's colour is looked for; what normals see.
+constexpr double kWeldShare = 1e-5, kSimplifyReach = 0.5, kColorReach = 2.0, kNormalStep = 1.5;
 
 std::string rounded(double value) {
   std::ostringstream text;
@@ -84,6 +84,10 @@ void check_not_solid(const at::Tensor& sigma, double level) {
 
 }  // namespace
 
+LevelSurface ExtractedMesh::surface(const Field& field, const OccupancyGrid* grid) const {
+  return {field, grid ? grid->device() : c10::Device(c10::kCPU), iso_level, kNormalStep * spacing};
+}
+
 ExtractedMesh extract_mesh(const Field& field, const OccupancyGrid* grid, const MeshConfig& config) {
   const c10::Device device = grid ? grid->device() : c10::Device(c10::kCPU);
   const double radius = field.bounding_radius();
@@ -121,7 +125,7 @@ ExtractedMesh extract_mesh(const Field& field, const OccupancyGrid* grid, const 
   smooth_mesh(mesh, config.smoothing);
   result.full_triangles = static_cast<std::int64_t>(mesh.triangles.size());
   result.mesh = simplify_mesh(mesh, config.target_faces, kSimplifyReach * result.spacing, &result.simplification_error);
-  add_normals_and_colors(result.mesh, mesh, field, device, kColorReach * result.spacing);
+  add_normals_and_colors(result.mesh, mesh, result.surface(field, grid), kColorReach * result.spacing);
   result.shape = inspect_mesh(result.mesh);
   result.silhouette_iou = compare(result.mesh, views, radius).silhouette_iou;
   return result;

@@ -138,7 +138,9 @@ TEST(ExtractMesh, ClosesWhatReachesBeyondTheBoundingSphere) {
   EXPECT_EQ(found.shape.euler_characteristic, 2);
   for (const auto& p : found.mesh.positions) {
     ASSERT_LT(p[2], 0.05);
-    if (p[2] < -0.05f) ASSERT_NEAR(std::hypot(p[0], p[1], p[2]), 0.8, 0.005);
+    if (p[2] < -0.05f) {
+      ASSERT_NEAR(std::hypot(p[0], p[1], p[2]), 0.8, 0.005);
+    }
   }
 }
 

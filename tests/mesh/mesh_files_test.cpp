@@ -130,6 +130,13 @@ TEST(EncodeObj, TextureCoordinatesAndMaterialReadBack) {
   ASSERT_EQ(materials.size(), 1u);
   EXPECT_EQ(materials[0].name, "object");
   EXPECT_EQ(materials[0].diffuse_texname, "mesh.png");
+  EXPECT_EQ(materials[0].bump_texname, "");
+
+  std::istringstream with_normals(encode_mtl("mesh.png", "mesh_normal.png"));
+  materials.clear();
+  tinyobj::LoadMtl(&names, &materials, &with_normals, &warning, &error);
+  EXPECT_EQ(warning + error, "");
+  EXPECT_EQ(materials.at(0).bump_texname, "mesh_normal.png");
 }
 
 tinygltf::Model load_glb(const std::string& bytes) {
@@ -148,6 +155,25 @@ std::vector<Element> values_of(const tinygltf::Model& model, int accessor) {
   std::vector<Element> values(found.count);
   std::memcpy(values.data(), model.buffers[0].data.data() + view.byteOffset + found.byteOffset, found.count * sizeof(Element));
   return values;
+}
+
+TEST(EncodeGlb, NormalMapAndTangentsReadBack) {
+  TexturedMesh textured = textured_box();
+  for (std::size_t i = 0; i < textured.unfolding.uvs.size(); ++i) textured.tangents.push_back({1, 0, 0, i % 2 == 0 ? 1.0f : -1.0f});
+  textured.normal_map = at::full({64, 64, 3}, 0.4);
+  const tinygltf::Model model = load_glb(encode_glb(textured, kFrom));
+  const tinygltf::Primitive& primitive = model.meshes.at(0).primitives.at(0);
+  const auto indices = values_of<std::uint32_t>(model, primitive.indices);
+  const auto tangents = values_of<std::array<float, 4>>(model, primitive.attributes.at("TANGENT"));
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    const float sign = textured.unfolding.triangles[i / 3][i % 3] % 2 == 0 ? 1.0f : -1.0f;
+    EXPECT_EQ(tangents[indices[i]], (std::array<float, 4>{0, 0, 1, sign}));  // world x is the file's z
+  }
+  ASSERT_EQ(model.images.size(), 2u);
+  const int texture = model.materials.at(0).normalTexture.index;
+  EXPECT_EQ(model.textures.at(static_cast<std::size_t>(texture)).source, 1);
+  EXPECT_EQ(model.images[1].image.at(0), 102);
+  EXPECT_EQ(model.textures.at(static_cast<std::size_t>(model.materials[0].pbrMetallicRoughness.baseColorTexture.index)).source, 0);
 }
 
 TEST(EncodeGlb, ReadsBackExactlyWithTextureAndProvenance) {

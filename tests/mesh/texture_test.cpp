@@ -69,6 +69,70 @@ TEST(BakeTexture, HasTheFieldsColorsAtTheRightPlaces) {
   EXPECT_TRUE(mesh_faults(report).empty());
 }
 
+/// Dents all around.
+at::Tensor dented_sphere(const at::Tensor& x) { return x.norm(2, {-1}) - 0.6 - 0.025 * (x * 14.0).sin().prod(-1); }
+
+/// Mean angle [degrees] between what a renderer takes for the normal and the field's, from four sides.
+double normal_error(const TexturedMesh& textured, const Field& field) {
+  double sum = 0;
+  constexpr int kSides = 4;
+  for (int side = 0; side < kSides; ++side) {
+    const Camera camera = orbit_camera({.azimuth = 1.6 * side + 0.3, .elevation = 0.4 * side - 0.6, .distance = 3, .fov_y = 0.7});
+    const MeshView view = rasterize_mesh(textured.mesh, camera, 96, 96);
+    const at::Tensor covered = view.covered();
+    const at::Tensor place = vertex_view(textured.mesh, view, textured.mesh.positions).index({covered}), seen = normal_view(textured, view).index({covered});
+    const at::Tensor expected = field.query(place, {.albedo = false, .normal = true}).normal;
+    EXPECT_NEAR(seen.norm(2, {-1}).min().item<double>(), 1, 1e-4);
+    sum += at::rad2deg((seen * expected).sum(-1).clamp(-1, 1).acos()).mean().item<double>();
+  }
+  return sum / kSides;
+}
+
+TEST(BakeNormalMap, LightsFewFacesLikeTheSurface) {
+  const AnalyticField field({.distance = dented_sphere, .color = place_as_color, .peak = 400, .softness = 0.003});
+  MeshConfig config;
+  config.target_faces = 600;
+  const ExtractedMesh found = extract_mesh(field, nullptr, config);
+  ASSERT_LT(found.mesh.triangles.size(), 2500u);
+  TexturedMesh textured = bake_texture(found.mesh, unfold_mesh(found.mesh, 512), field, nullptr, 512, 2 * found.spacing);
+  const double without = normal_error(textured, field);
+  bake_normal_map(textured, found.surface(field, nullptr), 512);
+  ASSERT_EQ(textured.normal_map.sizes(), at::IntArrayRef({512, 512, 3}));
+  ASSERT_EQ(textured.tangents.size(), textured.unfolding.uvs.size());
+  const double with = normal_error(textured, field);
+  EXPECT_GT(without, 4);
+  EXPECT_LT(with, 0.4 * without);
+  // Tangent space: all point out of the surface.
+  EXPECT_GT(textured.normal_map.select(2, 2).min().item<double>(), 0.5);
+  EXPECT_TRUE(judge_mesh(found, textured, field, nullptr).has_normal_map);
+}
+
+TEST(BakeNormalMap, OfAFlatFaceIsBlue) {
+  // u along +x and v along +y on the top; the bottom mirrored: u along +x, v along +y there too, seen from below.
+  Mesh mesh;
+  mesh.positions = {{-0.5f, -0.5f, 0.1f}, {0.5f, -0.5f, 0.1f}, {0.5f, 0.5f, 0.1f}, {-0.5f, 0.5f, 0.1f}, {-0.5f, -0.5f, -0.1f}, {0.5f, -0.5f, -0.1f}, {0.5f, 0.5f, -0.1f}, {-0.5f, 0.5f, -0.1f}};
+  for (int i = 0; i < 8; ++i) mesh.normals.push_back({0, 0, i < 4 ? 1.0f : -1.0f});
+  mesh.triangles = {{0, 1, 2}, {0, 2, 3}, {4, 6, 5}, {4, 7, 6}};
+  TexturedMesh textured{mesh, {{{0, 0}, {0.4f, 0}, {0.4f, 1}, {0, 1}, {0.6f, 0}, {1, 0}, {1, 1}, {0.6f, 1}}, mesh.triangles, 2}, at::zeros({32, 32, 3})};
+  // Normals lean towards +x at the top and towards +y at the bottom.
+  const auto leaning = [](const at::Tensor& x) {
+    return at::where(x.select(1, 2) > 0, x.select(1, 2) - 0.1 + 0.5 * x.select(1, 0), -x.select(1, 2) - 0.1 + 0.5 * x.select(1, 1));
+  };
+  const AnalyticField field({.distance = leaning, .color = place_as_color, .peak = 400, .softness = 0.05});
+  bake_normal_map(textured, {field, at::kCPU, 200, 0.01}, 32);
+  const double lean = 0.5 / std::sqrt(1.25), up = 1 / std::sqrt(1.25);
+  const auto expect_texel = [&](std::int64_t column, double x, double y, double z) {
+    const at::Tensor found = textured.normal_map[16][column] * 2 - 1;
+    EXPECT_NEAR(found[0].item<double>(), x, 0.005);
+    EXPECT_NEAR(found[1].item<double>(), y, 0.005);
+    EXPECT_NEAR(found[2].item<double>(), z, 0.005);
+  };
+  expect_texel(6, lean, 0, up);
+  expect_texel(26, 0, lean, up);
+  EXPECT_EQ(textured.tangents[0], (std::array<float, 4>{1, 0, 0, 1}));
+  EXPECT_EQ(textured.tangents[5], (std::array<float, 4>{1, 0, 0, -1}));  // seen from below, v would otherwise grow downwards
+}
+
 TEST(MeshFaults, EachIsNamedWithItsFigure) {
   MeshReport report;
   report.shape = inspect_mesh(testing::merge(testing::box_mesh({0, 0, 0}, {1, 1, 1}), testing::box_mesh({2, 0, 0}, {3, 1, 1})));

@@ -34,6 +34,7 @@ struct MeshConfig {
   std::int64_t smoothing = 0;
   std::int64_t target_faces = 30000;
   std::int64_t texture_size = 1024;
+  bool normal_map = false;
   std::vector<std::string> formats = {"obj", "glb"};
   std::string placement = "ground";
 
@@ -45,6 +46,7 @@ struct MeshConfig {
     v.option("smoothing", smoothing, "pairs of Taubin's smoothing steps, which do not shrink; 0 = none", Interval{0, 1000});
     v.option("target_faces", target_faces, "triangles are merged down to this many where the shape allows it; 0 = all are kept", Interval{0, 1e8});
     v.option("texture_size", texture_size, "edge of the texture [texels]; 0 = colours of the vertices instead", Interval{0, 8192});
+    v.option("normal_map", normal_map, "also a texture of the surface's normals, which few faces are lit by as if they were many; wants a texture");
     v.option("formats", formats, "files to write: of obj, glb, ply and stl");
     v.choice("placement", placement, "ground: standing on the origin; center: the middle of its box there; world: as it was rendered",
              {"ground", "center", "world"});

@@ -6,6 +6,7 @@
 #include "dreamfusion/field/field.h"
 #include "dreamfusion/mesh/mesh.h"
 #include "dreamfusion/mesh/repair.h"
+#include "dreamfusion/mesh/texture.h"
 #include "dreamfusion/render/occupancy_grid.h"
 
 namespace dreamfusion {
@@ -22,6 +23,9 @@ struct ExtractedMesh {
   double simplification_error = 0;  ///< world units
   Repairs repairs;
   MeshShape shape;
+
+  /// Of the field that it was cut out of. @param grid says where the field lives; null = on the CPU
+  LevelSurface surface(const Field& field, const OccupancyGrid* grid) const;
 };
 
 /// Density on a grid around what is occupied, sampled where the surface is; the iso-level whose solid agrees best with the volume

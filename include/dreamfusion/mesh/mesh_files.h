@@ -24,10 +24,11 @@ void place_mesh(Mesh& mesh, const std::string& placement);
 /// vertex colours after the positions ("v x y z r g b").
 /// @param material_file  "mesh.mtl"; ignored without a texture
 std::string encode_obj(const TexturedMesh& textured, const Provenance& provenance, const std::string& material_file);
-/// Its material. @param texture_file "mesh.png"
-std::string encode_mtl(const std::string& texture_file);
+/// Its material. @param texture_file "mesh.png" @param normal_file "mesh_normal.png", or empty where there is no normal map; it stands under
+/// map_Bump, where Blender looks for it
+std::string encode_mtl(const std::string& texture_file, const std::string& normal_file = "");
 
-/// Binary glTF 2.0 with everything in it: one mesh, a matt material with the texture as PNG (or vertex colours), and the provenance in
+/// Binary glTF 2.0 with everything in it: one mesh, a matt material with the texture as PNG (or vertex colours) and the normal map, and the provenance in
 /// asset.extras.
 std::string encode_glb(const TexturedMesh& textured, const Provenance& provenance);
 

@@ -27,6 +27,7 @@ struct MeshReport {
   // The texture; zeros without one.
   std::int64_t texture_size = 0, charts = 0;
   UnfoldingQuality unfolding;
+  bool has_normal_map = false;
   double seconds = 0;
 };
 

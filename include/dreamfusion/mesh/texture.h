@@ -37,6 +37,9 @@ struct TexturedMesh {
   Mesh mesh;
   Unfolding unfolding;
   at::Tensor base_color;  ///< [S, S, 3] float32 in [0, 1], row 0 at the top (v = 1); undefined = the vertices' colours
+  /// [S, S, 3] float32 in [0, 1], (n + 1)/2 of normals n along tangent, bitangent and normal; undefined = those of the vertices serve
+  at::Tensor normal_map = {};
+  std::vector<std::array<float, 4>> tangents = {};  ///< U with a normal map: unit tangent towards growing u, and the bitangent's sign
 };
 
 /// Bakes the field's albedo, without light. A texel gets what cameras all around see at its place on the mesh: rays through the volume
@@ -48,6 +51,23 @@ struct TexturedMesh {
 /// @param reach   how far in front of the mesh the short ray begins, world units
 TexturedMesh bake_texture(const Mesh& mesh, const Unfolding& unfolding, const Field& field, const OccupancyGrid* grid, std::int64_t size,
                           double reach);
+
+/// The surface of a field on which its density has one value.
+struct LevelSurface {
+  const Field& field;
+  c10::Device device;  ///< of the field
+  double level;        ///< 1/world-unit
+  double step;         ///< over which slopes are taken where the surface is as soft, world units: what is smaller does not show in normals
+};
+
+/// Adds a normal map: at each texel the normal of the surface there where it agrees with the mesh's, in the frame of the mesh's tangents. A mesh
+/// of few faces is then lit like the surface that it stands for.
+/// @param textured  with texture coordinates and normals
+void bake_normal_map(TexturedMesh& textured, const LevelSurface& surface, std::int64_t size);
+
+/// The normals that a renderer finds at each pixel of a view, unit length: [H, W, 3]; zero where nothing is. The normal map's (nearest
+/// texel), or without one those of the vertices.
+at::Tensor normal_view(const TexturedMesh& textured, const MeshView& view);
 
 /// Paints the texture with colours of one's own: `color` gets the vertices' `values` (V, for example places) at texels [N, 3] and gives
 /// their colours [N, 3] on the CPU.

@@ -59,6 +59,7 @@ class Buffer {
 struct Corners {
   std::vector<std::array<float, 3>> positions, normals, colors;
   std::vector<std::array<float, 2>> uvs;
+  std::vector<std::array<float, 4>> tangents;
   std::vector<std::uint32_t> indices;
 };
 
@@ -77,6 +78,11 @@ Corners corners_of(const TexturedMesh& textured) {
         if (!has_texture && !mesh.colors.empty()) corners.colors.push_back(mesh.colors[vertex]);
         // v downwards
         if (has_texture) corners.uvs.push_back({textured.unfolding.uvs[uv][0], 1.0f - textured.unfolding.uvs[uv][1]});
+        if (!textured.tangents.empty()) {
+          const auto& [x, y, z, sign] = textured.tangents[uv];
+          const std::array<float, 3> turned = y_up({x, y, z});
+          corners.tangents.push_back({turned[0], turned[1], turned[2], sign});
+        }
       }
       corners.indices.push_back(at->second);
     }
@@ -109,6 +115,7 @@ std::string encode_glb(const TexturedMesh& textured, const Provenance& provenanc
   };
   attribute("POSITION", corners.positions, TINYGLTF_TYPE_VEC3, true);
   attribute("NORMAL", corners.normals, TINYGLTF_TYPE_VEC3);
+  attribute("TANGENT", corners.tangents, TINYGLTF_TYPE_VEC4);
   attribute("TEXCOORD_0", corners.uvs, TINYGLTF_TYPE_VEC2);
   for (auto& color : corners.colors) {
     for (float& channel : color) channel = linear_of(channel);
@@ -120,22 +127,26 @@ std::string encode_glb(const TexturedMesh& textured, const Provenance& provenanc
   material.pbrMetallicRoughness.metallicFactor = 0.0;
   material.pbrMetallicRoughness.roughnessFactor = 1.0;
   if (textured.base_color.defined()) {
-    const std::vector<unsigned char> png = encode_png(textured.base_color);
-    tinygltf::Image image;
-    image.name = "base color";
-    image.mimeType = "image/png";
-    image.bufferView = buffer.add_view(png.data(), png.size(), 0);
-    model.images.push_back(image);
     tinygltf::Sampler sampler;
     sampler.magFilter = TINYGLTF_TEXTURE_FILTER_LINEAR;
     sampler.minFilter = TINYGLTF_TEXTURE_FILTER_LINEAR_MIPMAP_LINEAR;
     sampler.wrapS = sampler.wrapT = TINYGLTF_TEXTURE_WRAP_CLAMP_TO_EDGE;
     model.samplers.push_back(sampler);
-    tinygltf::Texture texture;
-    texture.source = 0;
-    texture.sampler = 0;
-    model.textures.push_back(texture);
-    material.pbrMetallicRoughness.baseColorTexture.index = 0;
+    const auto add_texture = [&](const char* name, const at::Tensor& texels) {
+      const std::vector<unsigned char> png = encode_png(texels);
+      tinygltf::Image image;
+      image.name = name;
+      image.mimeType = "image/png";
+      image.bufferView = buffer.add_view(png.data(), png.size(), 0);
+      model.images.push_back(image);
+      tinygltf::Texture texture;
+      texture.source = static_cast<int>(model.images.size()) - 1;
+      texture.sampler = 0;
+      model.textures.push_back(texture);
+      return static_cast<int>(model.textures.size()) - 1;
+    };
+    material.pbrMetallicRoughness.baseColorTexture.index = add_texture("base color", textured.base_color);
+    if (textured.normal_map.defined()) material.normalTexture.index = add_texture("normals", textured.normal_map);
   }
   model.materials.push_back(material);
   tinygltf::Mesh mesh;

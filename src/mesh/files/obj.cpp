@@ -87,9 +87,10 @@ std::string encode_obj(const TexturedMesh& textured, const Provenance& provenanc
   return obj.text();
 }
 
-std::string encode_mtl(const std::string& texture_file) {
+std::string encode_mtl(const std::string& texture_file, const std::string& normal_file) {
   // Matt: what shines would be light that the texture does not have.
-  return "newmtl object\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nNs 0\nd 1\nillum 1\nmap_Kd " + texture_file + "\n";
+  return "newmtl object\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nNs 0\nd 1\nillum 1\nmap_Kd " + texture_file + "\n" +
+         (normal_file.empty() ? "" : "map_Bump -bm 1 " + normal_file + "\n");
 }
 
 }  // namespace dreamfusion

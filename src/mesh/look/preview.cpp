@@ -15,12 +15,11 @@ constexpr std::int64_t kSuperSampling = 2;
 constexpr float kClay = 0.82f, kAmbient = 0.35f, kBackdrop = 0.62f;  // neither white nor black objects may vanish
 
 /// How much light what the mesh's normals face gets from above the camera: [H, W, 1], 1 where nothing is.
-at::Tensor brightness(const Mesh& mesh, const MeshView& view, const Camera& camera) {
+at::Tensor brightness(const TexturedMesh& textured, const MeshView& view, const Camera& camera) {
   const auto position = camera.position();
   const double length = std::hypot(position[0], position[1], position[2] + camera.distance);
   const at::Tensor light = at::tensor({position[0] / length, position[1] / length, (position[2] + camera.distance) / length}).to(at::kFloat);
-  const at::Tensor normal = vertex_view(mesh, view, mesh.normals);
-  const at::Tensor cosine = (normal * light).sum(-1, true) / normal.norm(2, {-1}, true).clamp_min(1e-12);
+  const at::Tensor cosine = (normal_view(textured, view) * light).sum(-1, true);
   return at::where(view.covered().unsqueeze(-1), kAmbient + (1.0f - kAmbient) * cosine.clamp_min(0), 1.0f);
 }
 
@@ -34,7 +33,7 @@ at::Tensor preview_mesh(const TexturedMesh& textured, double bounding_radius, st
                                         .distance = 0.85 * bounding_radius / std::sin(0.5 * kFovY),
                                         .fov_y = kFovY});
     const MeshView view = rasterize_mesh(textured.mesh, camera, kSuperSampling * edge, kSuperSampling * edge);
-    const at::Tensor light = brightness(textured.mesh, view, camera), covered = view.covered().unsqueeze(-1);
+    const at::Tensor light = brightness(textured, view, camera), covered = view.covered().unsqueeze(-1);
     const auto smaller = [&](const at::Tensor& image) {
       return at::avg_pool2d(image.permute({2, 0, 1}).unsqueeze(0), kSuperSampling).squeeze(0).permute({1, 2, 0}).contiguous();
     };

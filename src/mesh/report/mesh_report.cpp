@@ -77,7 +77,8 @@ nlohmann::ordered_json as_json(const MeshReport& report) {
                        {"covered", report.unfolding.covered},
                        {"uv_overlap", report.unfolding.overlap},
                        {"uv_stretch", report.unfolding.stretch},
-                       {"texels_per_unit", report.unfolding.texels_per_unit}};
+                       {"texels_per_unit", report.unfolding.texels_per_unit},
+                       {"normal_map", report.has_normal_map}};
   }
   json["density_sample_bytes"] = report.sample_bytes;
   json["seconds"] = report.seconds;
@@ -107,6 +108,7 @@ MeshReport judge_mesh(const ExtractedMesh& extracted, const TexturedMesh& textur
   if (textured.base_color.defined()) {
     report.texture_size = textured.base_color.size(0);
     report.charts = textured.unfolding.charts;
+    report.has_normal_map = textured.normal_map.defined();
     report.unfolding = inspect_unfolding(textured.mesh, textured.unfolding, report.texture_size);
   }
   return report;

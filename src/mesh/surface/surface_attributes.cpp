@@ -13,9 +13,12 @@ namespace dreamfusion {
 namespace {
 
 constexpr std::int64_t kVerticesPerChunk = 1 << 15;
-/// Cosine below which the field's normal is taken to be wrong.
-constexpr double kMinAgreement = 0.2;
+/// Cosines to the mesh's normal below which the field's is taken to be wrong, and above which it is taken as it is.
+constexpr double kNoTrust = 0.2, kFullTrust = 0.6;
 constexpr std::int64_t kColorSamples = 12;
+/// A step that changes σ/(σ + level) by more has crossed the whole surface, and says little of where to: a smaller one follows.
+constexpr double kCrossed = 0.4, kStepRatio = 3;
+constexpr int kSteps = 4;
 
 /// [V, 3] area-weighted means of the triangles' normals, unit length.
 at::Tensor triangle_normals(const at::Tensor& positions, const at::Tensor& triangles) {
@@ -25,12 +28,6 @@ at::Tensor triangle_normals(const at::Tensor& positions, const at::Tensor& trian
   at::Tensor sum = at::zeros_like(positions);
   for (std::int64_t i = 0; i < 3; ++i) sum.index_add_(0, triangles.select(1, i), area_vector);
   return sum / sum.norm(2, {-1}, true).clamp_min(1e-20);
-}
-
-at::Tensor outward_normals(const at::Tensor& positions, const at::Tensor& fallback, const Field& field) {
-  const at::Tensor normal = field.query(positions, {.albedo = false, .normal = true}).normal;
-  const at::Tensor agrees = (normal * fallback).sum(-1, true) > kMinAgreement;
-  return at::where(agrees, normal, fallback);
 }
 
 at::Tensor triangle_indices(const Mesh& mesh) {
@@ -69,6 +66,25 @@ std::vector<std::array<float, 3>> as_points(const at::Tensor& tensor) {
   return points;
 }
 
+at::Tensor outward_normals(const at::Tensor& positions, const at::Tensor& expected, const LevelSurface& surface) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor axes = at::eye(3, positions.options()).unsqueeze(1);  // [3, 1, 3]
+  at::Tensor normal = at::empty_like(positions), left = at::arange(positions.size(0), positions.options().dtype(at::kLong));
+  double step = surface.step;
+  for (int round = 1; round <= kSteps && left.numel() > 0; ++round, step /= kStepRatio) {
+    const at::Tensor centers = positions.index_select(0, left);
+    const at::Tensor points = at::stack({centers + step * axes, centers - step * axes});  // [2, 3, N, 3]
+    const at::Tensor sigma = surface.field.density(points.view({-1, 3})).view({2, 3, -1});
+    const at::Tensor inside = sigma / (sigma + surface.level);
+    const at::Tensor slope = (inside[1] - inside[0]).t();  // [N, 3]
+    normal.index_copy_(0, left, slope / slope.norm(2, {-1}, true).clamp_min(1e-12));
+    left = left.index({slope.abs().amax(1) > kCrossed});
+  }
+  const at::Tensor trust = (((normal * expected).sum(-1, true) - kNoTrust) / (kFullTrust - kNoTrust)).clamp(0.0, 1.0);
+  const at::Tensor mixed = trust * normal + (1.0 - trust) * expected;
+  return mixed / mixed.norm(2, {-1}, true).clamp_min(1e-12);
+}
+
 at::Tensor seen_albedo(const at::Tensor& positions, const at::Tensor& normals, const Field& field, const ShortRay& ray) {
   const at::NoGradGuard no_grad;
   const double step = (ray.before + ray.behind) / static_cast<double>(ray.samples);
@@ -83,15 +99,15 @@ at::Tensor seen_albedo(const at::Tensor& positions, const at::Tensor& normals, c
   return (share * found.albedo.view({-1, ray.samples, 3})).sum(1).nan_to_num(0.0).clamp(0.0, 1.0);
 }
 
-void add_normals_and_colors(Mesh& mesh, const Mesh& fine, const Field& field, c10::Device device, double reach) {
+void add_normals_and_colors(Mesh& mesh, const Mesh& fine, const LevelSurface& surface, double reach) {
   const at::NoGradGuard no_grad;
   const at::Tensor positions = as_tensor(mesh.positions);
   const at::Tensor own_normals = as_tensor(normals_of(mesh, fine));
   std::vector<at::Tensor> normals, colors;
   in_chunks(positions.size(0), kVerticesPerChunk, 64, [&](std::int64_t first, std::int64_t last) {
-    const at::Tensor chunk = positions.slice(0, first, last).to(device);
-    const at::Tensor normal = outward_normals(chunk, own_normals.slice(0, first, last).to(device), field);
-    const at::Tensor color = seen_albedo(chunk, normal, field, {reach, kColorDepth * field.bounding_radius(), kColorSamples});
+    const at::Tensor chunk = positions.slice(0, first, last).to(surface.device);
+    const at::Tensor normal = outward_normals(chunk, own_normals.slice(0, first, last).to(surface.device), surface);
+    const at::Tensor color = seen_albedo(chunk, normal, surface.field, {reach, kColorDepth * surface.field.bounding_radius(), kColorSamples});
     normals.push_back(normal);
     colors.push_back(color);
   });

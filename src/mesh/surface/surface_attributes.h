@@ -4,6 +4,7 @@
 
 #include "dreamfusion/field/field.h"
 #include "dreamfusion/mesh/mesh.h"
+#include "dreamfusion/mesh/texture.h"
 
 namespace dreamfusion {
 
@@ -18,10 +19,14 @@ struct ShortRay {
 /// @param positions, normals [V, 3] where the field lives. @return [V, 3] in [0, 1]
 at::Tensor seen_albedo(const at::Tensor& positions, const at::Tensor& normals, const Field& field, const ShortRay& ray);
 
-/// Normals from the field where they agree with the mesh's own (area-weighted), else those; colours along short rays that begin
+/// [V, 3] unit: −∇ of σ/(σ + level) by central differences, over the largest step that does not cross the whole surface. What the
+/// density does far inside, where it may differ a hundredfold from place to place, has no say, as it has with ∇σ. Where the result is far off `expected` [V, 3] (unit), that is taken; between, a mixture.
+at::Tensor outward_normals(const at::Tensor& positions, const at::Tensor& expected, const LevelSurface& surface);
+
+/// Normals of the surface where they agree with the mesh's own (area-weighted), else those; colours along short rays that begin
 /// `reach` in front of the vertices.
 /// @param fine  the mesh before it was simplified
-void add_normals_and_colors(Mesh& mesh, const Mesh& fine, const Field& field, c10::Device device, double reach);
+void add_normals_and_colors(Mesh& mesh, const Mesh& fine, const LevelSurface& surface, double reach);
 
 /// How far below its surface an object's colour is looked for, in bounding radii.
 inline constexpr double kColorDepth = 0.12;

@@ -5,18 +5,15 @@
 #include <algorithm>
 #include <cmath>
 
-#include "dreamfusion/core/chunks.h"
 #include "dreamfusion/mesh/texture.h"
 #include "look/volume_views.h"
 #include "surface/surface_attributes.h"
+#include "texture/texels.h"
 
 namespace dreamfusion {
 namespace {
 
-constexpr std::int64_t kTexelsPerChunk = 1 << 15;
 constexpr std::int64_t kColorSamples = 16;
-/// Texels around the charts that are filled: as far as a few levels of a mip pyramid look.
-constexpr int kFilledRings = 8;
 /// Cameras that the texture is taken from; below this cosine a camera looks along the surface, not at it.
 constexpr Ring kBakeRing{.views = 24, .size = 224, .first_azimuth = 0.1, .low = -0.35, .high = 0.8, .albedo = true};
 constexpr double kLeastCosine = 0.1;
@@ -24,80 +21,6 @@ constexpr double kLeastCosine = 0.1;
 constexpr double kHiddenShare = 0.03;
 /// Of the ray along the normal beside the cameras': it decides where no camera looks.
 constexpr double kStraightWeight = 0.05;
-
-/// The texels whose centres lie in a chart: where in the image, in which triangle, and where in it.
-struct Texels {
-  std::vector<std::int64_t> pixel;
-  std::vector<std::uint32_t> triangle;
-  std::vector<std::array<float, 3>> shares;
-};
-
-Texels texels_of(const Unfolding& unfolding, std::int64_t size) {
-  Texels texels;
-  std::vector<bool> taken(static_cast<std::size_t>(size * size), false);
-  const auto scale = static_cast<double>(size);
-  for (std::uint32_t t = 0; t < unfolding.triangles.size(); ++t) {
-    std::array<double, 3> x{}, y{};  // in texels, y down
-    for (std::size_t i = 0; i < 3; ++i) {
-      const auto& uv = unfolding.uvs[unfolding.triangles[t][i]];
-      x[i] = static_cast<double>(uv[0]) * scale;
-      y[i] = (1.0 - static_cast<double>(uv[1])) * scale;
-    }
-    const double area = (x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0]);
-    if (area == 0) continue;
-    const auto from = [&](const std::array<double, 3>& v) {
-      return std::max<std::int64_t>(0, static_cast<std::int64_t>(std::ceil(*std::min_element(v.begin(), v.end()) - 0.5)));
-    };
-    const auto to = [&](const std::array<double, 3>& v) {
-      return std::min(size - 1, static_cast<std::int64_t>(std::floor(*std::max_element(v.begin(), v.end()) - 0.5)));
-    };
-    for (std::int64_t row = from(y); row <= to(y); ++row) {
-      for (std::int64_t column = from(x); column <= to(x); ++column) {
-        const double px = static_cast<double>(column) + 0.5, py = static_cast<double>(row) + 0.5;
-        const auto share = [&](std::size_t i, std::size_t j) { return ((x[j] - x[i]) * (py - y[i]) - (y[j] - y[i]) * (px - x[i])) / area; };
-        const double c = share(0, 1), a = share(1, 2), b = share(2, 0);
-        if (a < 0 || b < 0 || c < 0) continue;
-        const std::int64_t pixel = row * size + column;
-        if (taken[static_cast<std::size_t>(pixel)]) continue;
-        taken[static_cast<std::size_t>(pixel)] = true;
-        texels.pixel.push_back(pixel);
-        texels.triangle.push_back(t);
-        texels.shares.push_back({static_cast<float>(a), static_cast<float>(b), static_cast<float>(c)});
-      }
-    }
-  }
-  return texels;
-}
-
-/// Σ over the corners of share · value: [last − first, 3].
-at::Tensor interpolated(const Mesh& mesh, const std::vector<std::array<float, 3>>& values, const Texels& texels, std::int64_t first, std::int64_t last) {
-  at::Tensor result = at::empty({last - first, 3});
-  auto* to = result.mutable_data_ptr<float>();
-  for (auto i = static_cast<std::size_t>(first); i < static_cast<std::size_t>(last); ++i) {
-    const auto& corners = mesh.triangles[texels.triangle[i]];
-    for (std::size_t axis = 0; axis < 3; ++axis) {
-      *to++ = texels.shares[i][0] * values[corners[0]][axis] + texels.shares[i][1] * values[corners[1]][axis] + texels.shares[i][2] * values[corners[2]][axis];
-    }
-  }
-  return result;
-}
-
-/// Gives empty texels beside full ones the mean of their full neighbours, ring after ring; the rest the mean of all.
-void fill_around(at::Tensor& image, at::Tensor& full) {
-  const std::int64_t size = image.size(0);
-  const at::Tensor kernel = at::ones({1, 1, 3, 3});
-  for (int ring = 0; ring < kFilledRings; ++ring) {
-    const at::Tensor mask = full.to(at::kFloat).view({1, 1, size, size});
-    const at::Tensor count = at::conv2d(mask, kernel, {}, 1, 1).view({size, size});
-    const at::Tensor colors = (image * full.unsqueeze(-1)).permute({2, 0, 1}).unsqueeze(1);
-    const at::Tensor sum = at::conv2d(colors, kernel, {}, 1, 1).squeeze(1).permute({1, 2, 0});
-    const at::Tensor grows = at::logical_and(full.logical_not(), count > 0.5);
-    image = at::where(grows.unsqueeze(-1), sum / count.clamp_min(1).unsqueeze(-1), image);
-    full = at::logical_or(full, grows);
-  }
-  const at::Tensor mean = (image * full.unsqueeze(-1)).sum(at::IntArrayRef{0, 1}) / full.sum().clamp_min(1);
-  image = at::where(full.unsqueeze(-1), image, mean).contiguous();
-}
 
 /// What the cameras around the object see at points of its surface: Σ of weight · colour and Σ of weight, the weight of a camera being
 /// the cosine at which it looks, and zero where the mesh hides the point from it.
@@ -168,40 +91,23 @@ TexturedMesh bake_texture(const Mesh& mesh, const Unfolding& unfolding, const Fi
   const SeenFromAround around(mesh, field, grid);
   const Texels texels = texels_of(unfolding, size);
   const ShortRay ray{reach, kColorDepth * field.bounding_radius(), kColorSamples};
-  const auto count = static_cast<std::int64_t>(texels.pixel.size());
-  at::Tensor pixels = at::zeros({size * size, 3}), full = at::zeros({size * size}, at::kBool);
-  in_chunks(count, kTexelsPerChunk, 64, [&](std::int64_t first, std::int64_t last) {
-    const at::Tensor place = interpolated(mesh, mesh.positions, texels, first, last);
-    const at::Tensor normal = interpolated(mesh, mesh.normals, texels, first, last);
+  return {mesh, unfolding, filled_image(texels, size, [&](std::int64_t first, std::int64_t last) {
+    const at::Tensor place = interpolated(mesh.triangles, mesh.positions, texels, first, last);
+    const at::Tensor normal = interpolated(mesh.triangles, mesh.normals, texels, first, last);
     const at::Tensor unit = normal / normal.norm(2, {-1}, true).clamp_min(1e-12);
     const at::Tensor straight = seen_albedo(place.to(device), unit.to(device), field, ray).to(at::kCPU, at::kFloat);
     const at::Tensor seen = around.look_at(place, unit.contiguous());
-    const at::Tensor color = (seen.slice(1, 0, 3) + kStraightWeight * straight) / (seen.slice(1, 3, 4) + kStraightWeight);
-    const at::Tensor index = at::tensor(at::ArrayRef<std::int64_t>(texels.pixel.data() + first, static_cast<std::size_t>(last - first)), at::kLong);
-    pixels.index_copy_(0, index, color);
-    full.index_fill_(0, index, true);
-  });
-  at::Tensor image = pixels.view({size, size, 3});
-  full = full.view({size, size});
-  fill_around(image, full);
-  return {mesh, unfolding, image};
+    return (seen.slice(1, 0, 3) + kStraightWeight * straight) / (seen.slice(1, 3, 4) + kStraightWeight);
+  })};
 }
 
 TexturedMesh paint_texture(const Mesh& mesh, const Unfolding& unfolding, std::int64_t size, const std::vector<std::array<float, 3>>& values,
                            const std::function<at::Tensor(const at::Tensor&)>& color) {
   const at::NoGradGuard no_grad;
   const Texels texels = texels_of(unfolding, size);
-  const auto count = static_cast<std::int64_t>(texels.pixel.size());
-  at::Tensor pixels = at::zeros({size * size, 3}), full = at::zeros({size * size}, at::kBool);
-  in_chunks(count, kTexelsPerChunk, 64, [&](std::int64_t first, std::int64_t last) {
-    const at::Tensor index = at::tensor(at::ArrayRef<std::int64_t>(texels.pixel.data() + first, static_cast<std::size_t>(last - first)), at::kLong);
-    pixels.index_copy_(0, index, color(interpolated(mesh, values, texels, first, last)));
-    full.index_fill_(0, index, true);
-  });
-  at::Tensor image = pixels.view({size, size, 3});
-  full = full.view({size, size});
-  fill_around(image, full);
-  return {mesh, unfolding, image};
+  return {mesh, unfolding, filled_image(texels, size, [&](std::int64_t first, std::int64_t last) {
+    return color(interpolated(mesh.triangles, values, texels, first, last));
+  })};
 }
 
 at::Tensor texture_view(const TexturedMesh& textured, const MeshView& view, float empty) {
