@@ -25,6 +25,10 @@ namespace {
 
 /// Views of a step's comparison with the volume.
 constexpr std::int64_t kFitViews = 2;
+/// Differences in distance [bounding radii] that count by their square; larger ones, beside edges that hide what is behind, by their size.
+constexpr double kNearGap = 0.01;
+/// Of distances beside outlines: both then come nearer to the volume's.
+constexpr double kDistanceShare = 0.5;
 constexpr std::int64_t kPointsPerChunk = 1 << 15;
 /// Configurations have seeds below 2⁵³: the refinement's draws are its own.
 constexpr std::uint64_t kOwnSeeds = std::uint64_t{1} << 63;
@@ -67,7 +71,7 @@ struct Refiner::Parts {
         topology(surface_topology(start, device)),
         rest(as_tensor(start.positions).to(device)),
         roughness(topology, rest),
-        vertices(topology, rest, config.refine.smoothness, config.refine.lr_vertices),
+        vertices(topology, rest, config.refine.smoothness),
         paint(copy_of(scene, config, device)),
         optimizer(make_optimizer(config.optimizer, paint.field->parameter_groups())),
         targets(volume_targets(scene, config.refine.render_size, config.render.picture_samples_per_ray())),
@@ -106,19 +110,28 @@ Refiner::~Refiner() = default;
 at::Tensor Refiner::fit_loss(std::int64_t draw, RefineReport& report) const {
   Rng choice(static_cast<std::uint64_t>(config_.seed), static_cast<std::uint64_t>(draw), RandomPurpose::kRefineView);
   const std::int64_t size = config_.refine.render_size;
-  at::Tensor outlines = at::zeros({}, parts_->rest.options()), colors = at::zeros({}, parts_->rest.options());
+  const at::TensorOptions options = parts_->rest.options();
+  const double radius = parts_->paint.field->bounding_radius();
+  at::Tensor outlines = at::zeros({}, options), colors = at::zeros({}, options), distances = at::zeros({}, options);
   for (std::int64_t i = 0; i < kFitViews; ++i) {
     const VolumeTarget& target = parts_->targets[static_cast<std::size_t>(choice.integer(0, static_cast<std::int64_t>(parts_->targets.size()) - 1))];
     const SurfaceView view(parts_->topology, parts_->vertices.positions(), target.camera, size, size);
-    const at::Tensor image = view.image(parts_->albedo(view.interpolate(parts_->rest)), at::zeros({3}, parts_->rest.options()));
+    const at::Tensor image = view.image(parts_->albedo(view.interpolate(parts_->rest)), at::zeros({3}, options));
     const at::Tensor coverage = image.slice(2, 3, 4);
-    outlines = outlines + (coverage - target.opaque).square().mean();
-    const at::Tensor both = target.opaque * (coverage.detach() > 0.5);
-    colors = colors + ((image.slice(2, 0, 3) - target.albedo).square() * both).mean();
+    outlines = outlines + (coverage - target.coverage).square().mean();
+    const at::Tensor inside = (target.coverage >= 1) & (coverage.detach() >= 1);  // [S, S, 1]
+    colors = colors + ((image.slice(2, 0, 3) - target.albedo).square() * inside).mean();
+    const auto place = target.camera.position();
+    const at::Tensor from = at::tensor(at::ArrayRef<double>(place.data(), 3)).to(options);
+    const at::Tensor distance = view.interpolate((parts_->vertices.positions() - from).norm(2, {-1}, true));  // [P, 1]
+    const auto there = [&](const at::Tensor& map) { return map.view({-1, 1}).index_select(0, view.pixel()); };
+    const at::Tensor gap = (distance - there(target.distance)) / radius;
+    distances = distances + kNearGap * (((gap / kNearGap).square() + 1.0).sqrt() - 1.0).mul(there(inside)).sum() / static_cast<double>(size * size);
   }
   report.outline_error = outlines.item<double>() / kFitViews;
   report.color_error = colors.item<double>() / kFitViews;
-  return (outlines + colors) / static_cast<double>(kFitViews);
+  report.distance_error = distances.item<double>() / kFitViews;
+  return (outlines + colors + kDistanceShare * distances) / static_cast<double>(kFitViews);
 }
 
 /// As a training step's, with the mesh for the volume.
@@ -164,8 +177,8 @@ RefineReport Refiner::step() {
     scale = std::min(1.0, (static_cast<double>(guided) + 1.0) / kWarmup);
   }
   loss.backward();
-  parts_->vertices.step(scale);
-  parts_->optimizer->step(scale * config_.refine.lr_color);
+  parts_->vertices.step(scale * config_.refine.lr_vertices.at(step_, steps_planned()));
+  parts_->optimizer->step(scale * config_.refine.lr_color.at(step_, steps_planned()));
   report.step = ++step_;
   return report;
 }
@@ -204,7 +217,7 @@ at::Tensor Refiner::albedo(const at::Tensor& place_at_start) const {
 }
 
 std::string RefineReport::to_json() const {
-  return nlohmann::ordered_json{{"step", step}, {"outline_error", outline_error}, {"color_error", color_error}, {"sds_gradient_rms", gradient_rms}}.dump();
+  return nlohmann::ordered_json{{"step", step}, {"outline_error", outline_error}, {"color_error", color_error}, {"distance_error", distance_error}, {"sds_gradient_rms", gradient_rms}}.dump();
 }
 
 }  // namespace dreamfusion

@@ -59,16 +59,15 @@ at::Tensor SmoothingSystem::solve(const at::Tensor& b, const at::Tensor& start) 
   return x;
 }
 
-SmoothVertices::SmoothVertices(const SurfaceTopology& topology, const at::Tensor& positions, double lambda, double learning_rate)
+SmoothVertices::SmoothVertices(const SurfaceTopology& topology, const at::Tensor& positions, double lambda)
     : system_(topology, positions.size(0), lambda),
-      learning_rate_(learning_rate),
       u_(system_.apply(positions)),
       first_(at::zeros_like(positions)),
       second_(at::zeros_like(positions)),
       steps_(at::zeros({}, positions.options())),
       positions_(positions.clone().set_requires_grad(true)) {}
 
-void SmoothVertices::step(double lr_scale) {
+void SmoothVertices::step(double learning_rate) {
   const at::NoGradGuard no_grad;
   if (!positions_.grad().defined()) return;
   const at::Tensor gradient = system_.solve(positions_.grad(), at::zeros_like(u_));
@@ -77,7 +76,7 @@ void SmoothVertices::step(double lr_scale) {
   second_.lerp_(gradient.square(), 1.0 - kBeta2);
   const at::Tensor mean = first_ / (1.0 - at::pow(kBeta1, steps_));
   const at::Tensor size = (second_.max() / (1.0 - at::pow(kBeta2, steps_))).sqrt();
-  u_.sub_(lr_scale * learning_rate_ * mean / (size + kEpsilon));
+  u_.sub_(learning_rate * mean / (size + kEpsilon));
   positions_.copy_(system_.solve(u_, positions_));
   positions_.mutable_grad().reset();
 }

@@ -41,15 +41,14 @@ class SmoothingSystem {
 class SmoothVertices {
  public:
   /// @param positions [V, 3] at the start
-  SmoothVertices(const SurfaceTopology& topology, const at::Tensor& positions, double lambda, double learning_rate);
+  SmoothVertices(const SurfaceTopology& topology, const at::Tensor& positions, double lambda);
   const at::Tensor& positions() const { return positions_; }  ///< [V, 3] leaf that requires gradients
-  /// A step down the gradient of positions(), which is taken away.
-  void step(double lr_scale);
+  /// A step down the gradient of positions(), which is taken away. @param learning_rate  world units, before smoothing
+  void step(double learning_rate);
   NamedTensors state() const;  ///< shares storage
 
  private:
   SmoothingSystem system_;
-  double learning_rate_;
   at::Tensor u_, first_, second_, steps_;  // [V, 3], [V, 3], [V, 3], []
   at::Tensor positions_;
 };

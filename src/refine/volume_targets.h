@@ -9,8 +9,9 @@ namespace dreamfusion {
 
 struct VolumeTarget {
   Camera camera;
-  at::Tensor opaque;  ///< [S, S, 1] 1 where the opacity is above one half, else 0
-  at::Tensor albedo;  ///< [S, S, 3] of what is there, without the background; 0 where nothing is
+  at::Tensor coverage;  ///< [S, S, 1] 0 … 1: how far into a pixel the outline reaches, on which the opacity is one half
+  at::Tensor albedo;    ///< [S, S, 3] of what is there, without the background; 0 where nothing is
+  at::Tensor distance;  ///< [S, S, 1] from the camera, world units
 };
 
 /// Views spread over the sphere, none from far below.

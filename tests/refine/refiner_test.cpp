@@ -5,10 +5,13 @@
 
 #include "dreamfusion/core/error.h"
 #include "dreamfusion/mesh/extract.h"
+#include "dreamfusion/render/background.h"
+#include "dreamfusion/render/volume_renderer.h"
 #include "testing/mesh_shapes.h"
 #include "testing/small_run.h"
 #include "testing/temporary_folder.h"
 #include "testing/tiny_prior_pack.h"
+#include "volume_targets.h"
 
 namespace dreamfusion {
 namespace {
@@ -21,6 +24,7 @@ class RefinerTest : public ::testing::Test {
   RefinerTest() : pack_(PriorPack::open(testing::write_tiny_prior_pack(folder_.path() / "pack", {.resolution = 16}))), prior_(load_prior(pack_, at::kCPU)) {
     config_ = testing::small_config();
     config_.refine.fit_steps = 40;
+    config_.refine.lr_vertices = 0.02;
     config_.refine.steps = 6;
     config_.refine.render_size = 32;
     config_.mesh.resolution = 24;
@@ -61,6 +65,26 @@ TEST_F(RefinerTest, TheFitBringsAMeshBackToItsVolume) {
   EXPECT_TRUE(shape.closed && shape.manifold());
   const MeshShape expected = inspect_mesh(start_);
   for (std::size_t axis = 0; axis < 3; ++axis) EXPECT_NEAR(shape.high[axis], expected.high[axis], 0.05) << axis;
+}
+
+TEST_F(RefinerTest, TargetsSayHowFarOutlinesReachIntoPixels) {
+  const std::vector<VolumeTarget> targets = volume_targets(*scene_, 48, 64);
+  ASSERT_EQ(targets.size(), 32u);
+  double fractions = 0;
+  ViewOptions options;
+  options.samples_per_ray = 64;
+  for (const VolumeTarget& target : targets) {
+    const ViewImages seen = render_images(*scene_->field, SolidBackground({0, 0, 0}), &scene_->occupancy, target.camera, 48, 48, options);
+    EXPECT_TRUE(((target.coverage > 0.5) == (seen.opacity > 0.5)).all().item<bool>());
+    EXPECT_EQ(target.coverage.min().item<double>(), 0);
+    EXPECT_EQ(target.coverage.max().item<double>(), 1);
+    const at::Tensor between = (target.coverage > 0) & (target.coverage < 1);
+    fractions += between.sum().item<double>() / target.coverage.sum().item<double>();
+    EXPECT_TRUE(((target.albedo.amax(-1, true) > 0) <= (target.coverage > 0)).all().item<bool>());
+    EXPECT_GT(target.distance.index({target.coverage >= 1}).min().item<double>(), 1.0);
+  }
+  EXPECT_GT(fractions / 32, 0.02);
+  EXPECT_LT(fractions / 32, 0.4);
 }
 
 TEST_F(RefinerTest, TheGuidanceColoursIt) {

@@ -54,11 +54,11 @@ TEST(SmoothingSystem, SolvesWhatItApplies) {
 TEST(SmoothVertices, AStepMovesTheNeighboursToo) {
   const Mesh mesh = sheet(21);
   const at::Tensor start = positions_of(mesh);
-  SmoothVertices vertices(surface_topology(mesh, at::kCPU), start, 2.0, 0.1);
+  SmoothVertices vertices(surface_topology(mesh, at::kCPU), start, 2.0);
   EXPECT_LT(testing::max_difference(vertices.positions(), start), 1e-4);
   const std::int64_t middle = 10 * 21 + 10;
   vertices.positions()[middle][2].neg().backward();  // upwards
-  vertices.step(1.0);
+  vertices.step(0.1);
   const at::Tensor height = vertices.positions().detach().select(1, 2);
   EXPECT_EQ(height.argmax().item<std::int64_t>(), middle);
   EXPECT_GT(height[middle + 1].item<double>(), 0.3 * height[middle].item<double>());
@@ -69,10 +69,10 @@ TEST(SmoothVertices, AStepMovesTheNeighboursToo) {
 TEST(SmoothVertices, FindTheirWayBackToAGoal) {
   const Mesh mesh = sheet(12);
   const at::Tensor start = positions_of(mesh), goal = start + at::stack({at::zeros({144}), at::zeros({144}), (0.3 * start.select(1, 0)).sin()}, 1);
-  SmoothVertices vertices(surface_topology(mesh, at::kCPU), start, 19.0, 0.1);
+  SmoothVertices vertices(surface_topology(mesh, at::kCPU), start, 19.0);
   for (int step = 0; step < 300; ++step) {
     (vertices.positions() - goal).square().sum().backward();
-    vertices.step(1.0);
+    vertices.step(0.1);
   }
   EXPECT_LT((vertices.positions().detach() - goal).abs().mean().item<double>(), 0.05);
 }

@@ -18,6 +18,7 @@ struct RefineReport {
   std::int64_t step = 0;        ///< steps done, this one included
   double outline_error = 0;     ///< mean squared difference of the coverage to the volume's
   double color_error = 0;       ///< mean squared difference of the albedo where both are
+  double distance_error = 0;    ///< mean squared difference of the distances there, in bounding radii
   double gradient_rms = 0;      ///< of the SDS gradient; 0 in the fit
   std::string to_json() const;
 };
