@@ -47,13 +47,12 @@ target_link_libraries(LibTorch::torch INTERFACE LibTorch::torch_cpu LibTorch::c1
 target_link_options(LibTorch::torch INTERFACE
   -Wl,-rpath,${_torch_lib} -Wl,--allow-shlib-undefined)
 
-# at::parallel_for is an inline template that runs in parallel only where the includer has -fopenmp. The runtime is the one
-# that LibTorch ships, so that the process has a single thread pool.
-add_library(LibTorch::openmp INTERFACE IMPORTED GLOBAL)
-target_compile_options(LibTorch::openmp INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
+# at::parallel_for is an inline template that runs in parallel only where the includer has -fopenmp: all of them, so that there is one
+# definition of it, and one precompiled header. The runtime is the one that LibTorch ships, so that the process has a single thread pool.
+target_compile_options(LibTorch::torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
 if(EXISTS ${_torch_lib}/libgomp.so.1)
-  target_link_libraries(LibTorch::openmp INTERFACE ${_torch_lib}/libgomp.so.1)
+  target_link_libraries(LibTorch::torch INTERFACE ${_torch_lib}/libgomp.so.1)
 else()
-  target_link_options(LibTorch::openmp INTERFACE -fopenmp)
+  target_link_options(LibTorch::torch INTERFACE -fopenmp)
 endif()
 message(STATUS "LibTorch: ${_torch_root}")

@@ -55,7 +55,7 @@ while (($#)); do
     --version) echo 'pip 23'; exit ;;
     download | install) verb=$1 ;;
     --dest | --target) target=$2; shift ;;
-    --no-binary*) wheel=0 ;;
+    --no-binary=xatlas) wheel=0 ;;  # :all: would build its build requirements, CMake among them, from sources
   esac
   shift
 done

@@ -26,6 +26,12 @@ bool pierces(const Point& p, const Point& q, const Triangle& t) {
   return (u > 0 && v > 0 && w > 0) || (u < 0 && v < 0 && w < 0);
 }
 
+/// Of two triangles that share one corner, `i` of a and `j` of b: whatever else they share is a segment from there, which ends where the side
+/// opposite of one meets the other.
+bool cross_beside_corner(const Triangle& a, std::size_t i, const Triangle& b, std::size_t j) {
+  return pierces(a.corner[(i + 1) % 3], a.corner[(i + 2) % 3], b) || pierces(b.corner[(j + 1) % 3], b.corner[(j + 2) % 3], a);
+}
+
 bool cross_each_other(const Triangle& a, const Triangle& b) {
   for (std::size_t i = 0; i < 3; ++i) {
     if (pierces(a.corner[i], a.corner[(i + 1) % 3], b) || pierces(b.corner[i], b.corner[(i + 1) % 3], a)) return true;
@@ -111,8 +117,17 @@ std::vector<std::pair<std::uint32_t, std::uint32_t>> find_self_intersections(con
     others.erase(std::unique(others.begin(), others.end()), others.end());
     for (const std::uint32_t other : others) {
       const auto &a = mesh.triangles[n], &b = mesh.triangles[other];
-      const bool neighbours = std::any_of(a.begin(), a.end(), [&](std::uint32_t v) { return std::find(b.begin(), b.end(), v) != b.end(); });
-      if (!neighbours && cross_each_other(t, triangles[other])) found.emplace_back(other, n);
+      std::size_t shared = 0, of_a = 0, of_b = 0;
+      for (std::size_t i = 0; i < 3; ++i) {
+        const auto same = std::find(b.begin(), b.end(), a[i]);
+        if (same == b.end()) continue;
+        ++shared;
+        of_a = i;
+        of_b = static_cast<std::size_t>(same - b.begin());
+      }
+      // Neighbours along an edge meet nowhere else, unless one is folded flat onto the other.
+      if (shared > 1) continue;
+      if (shared == 1 ? cross_beside_corner(t, of_a, triangles[other], of_b) : cross_each_other(t, triangles[other])) found.emplace_back(other, n);
     }
   }
   return found;
