@@ -128,8 +128,7 @@ ExitCode command_bench(const Arguments& arguments) {
   const int repeats = positive(parsed, "repeats", 1), warm_up = positive(parsed, "warm-up", 0), resolution = positive(parsed, "resolution", 8);
   Config config = bench_config(parsed);
   config.iterations = std::max<std::int64_t>(config.iterations, warm_up + 3 * (repeats + 1));
-  set_cpu_threads(static_cast<int>(config.threads));
-  const c10::Device device = parse_device(config.device);
+  const c10::Device device = prepare_device(config);
   const PriorPack pack = PriorPack::open(find_prior(config.prior));
   check_prior_fits(config, pack.manifest());
   const auto prior = load_prior(pack, prior_options(config));

@@ -215,7 +215,6 @@ UserError no_memory(const std::exception& error) {
 
 ExitCode run_job(const Job& job, const Arguments& arguments) {
   const Config& config = job.config;
-  set_cpu_threads(static_cast<int>(config.threads));
   set_memory_budget(static_cast<std::size_t>(config.memory_budget_gb * 1e9));
   PriorOptions options = prior_options(config);
   const PriorPack pack = PriorPack::open(find_prior(config.prior));

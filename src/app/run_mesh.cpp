@@ -91,7 +91,7 @@ void write_mesh(const FinishedRun& run, FinishedMesh made, const fs::path& stem,
   const MeshConfig& config = run.config.mesh;
   const Field& field = *run.scene.field;
   MeshReport report = judge_mesh(made.extracted, made.textured, field, &run.scene.occupancy);
-  const at::Tensor preview = preview_mesh(made.textured, field.bounding_radius(), kPreviewEdge);
+  const at::Tensor preview = preview_mesh(made.textured, kPreviewEdge);
   place_mesh(made.textured.mesh, config.placement);
 
   Files files = files_of(made.textured, config, provenance_of(run), stem);

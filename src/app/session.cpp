@@ -45,10 +45,19 @@ std::vector<std::string> key_value_arguments(const cxxopts::ParseResult& parsed)
   return texts;
 }
 
+c10::Device prepare_device(const Config& config) {
+  set_cpu_threads(static_cast<int>(config.threads));
+  const c10::Device device = parse_device(config.device);
+  if (device.is_cuda() && config.deterministic) use_deterministic_algorithms();
+  return device;
+}
+
 namespace {
 
 c10::Device prior_device(const Config& config) {
-  if (config.guidance.prior_device == "auto") return parse_device(config.device);
+  // The run's device is asked for first, whatever the prior's is: LibTorch keeps the first answer that it gets about CUDA.
+  const c10::Device device = prepare_device(config);
+  if (config.guidance.prior_device == "auto") return device;
   try {
     return parse_device(config.guidance.prior_device);
   } catch (const UserError& error) {
@@ -73,13 +82,13 @@ PriorOptions prior_options(const Config& config) {
 
 FinishedRun open_run(const fs::path& folder, const std::vector<std::string>& overrides) {
   const Config config = load_run_config(folder, overrides);
-  set_cpu_threads(static_cast<int>(config.threads));
+  const c10::Device device = prepare_device(config);
   const auto checkpoint = load_newest_checkpoint(folder / "checkpoints");
   if (!checkpoint) {
     throw UserError({"the run has no checkpoint yet", (folder / "checkpoints").string(), "",
                      "let it go on: dreamfusion --resume=" + folder.string()});
   }
-  FinishedRun run{folder, config, make_scene(config, parse_device(config.device)), checkpoint->step};
+  FinishedRun run{folder, config, make_scene(config, device), checkpoint->step};
   run.scene.set_step(checkpoint->step, config.iterations);
   // What only a trainer needs is of no use here.
   NamedTensors target = run.scene.state(), source;

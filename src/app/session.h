@@ -34,7 +34,10 @@ std::filesystem::path find_config(const std::string& name);
 /// The positional "key=value" arguments; usage error for anything else.
 std::vector<std::string> key_value_arguments(const cxxopts::ParseResult& parsed);
 
-/// How the config wants its prior loaded. @throws UserError when the prior's device cannot be used
+/// Threads, device and determinism as the config wants them; before the first tensor. @throws UserError when the device cannot be used
+c10::Device prepare_device(const Config& config);
+
+/// How the config wants its prior loaded; does prepare_device first. @throws UserError when the prior's device cannot be used
 PriorOptions prior_options(const Config& config);
 
 /// Throws UserError (kInterrupted) once Ctrl-C was pressed; called between frames and other pieces of work.

@@ -1,5 +1,6 @@
 #include "dreamfusion/core/device.h"
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 
 #ifdef __GLIBC__
@@ -7,6 +8,7 @@
 #endif
 
 #include <charconv>
+#include <cstdlib>
 #include <optional>
 
 #include "dreamfusion/core/error.h"
@@ -71,6 +73,25 @@ std::string describe_gpu() {
 
 void set_cpu_threads(int threads) {
   if (threads > 0) at::set_num_threads(threads);
+}
+
+void use_deterministic_algorithms() {
+  ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
+  at::Context& context = at::globalContext();
+  context.setDeterministicAlgorithms(true, /*warn_only=*/true);
+  context.setDeterministicFillUninitializedMemory(false);  // else every at::empty is filled with NaN
+  context.setDeterministicCuDNN(true);
+}
+
+ScopedFullFloat32::ScopedFullFloat32()
+    : convolutions_(at::globalContext().allowTF32CuDNN()), products_(at::globalContext().allowTF32CuBLAS()) {
+  at::globalContext().setAllowTF32CuDNN(false);
+  at::globalContext().setAllowTF32CuBLAS(false);
+}
+
+ScopedFullFloat32::~ScopedFullFloat32() {
+  at::globalContext().setAllowTF32CuDNN(convolutions_);
+  at::globalContext().setAllowTF32CuBLAS(products_);
 }
 
 void keep_freed_memory() {

@@ -39,7 +39,8 @@ std::vector<std::string> missing_cpu_features(const std::vector<std::string>& wa
 }  // namespace
 
 struct AotInductorModule::Impl {
-  Impl(const std::string& file, c10::DeviceIndex device) : loader(file, "model", /*run_single_threaded=*/false, /*num_runners=*/1, device) {}
+  // On a GPU without asking whether the last run is over: that question cannot be recorded (guidance.cuda_graphs).
+  Impl(const std::string& file, c10::DeviceIndex device) : loader(file, "model", /*run_single_threaded=*/device >= 0, /*num_runners=*/1, device) {}
   torch::inductor::AOTIModelPackageLoader loader;
 };
 

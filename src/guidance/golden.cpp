@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "dreamfusion/core/device.h"
 #include "dreamfusion/guidance/diffusion_prior.h"
 #include "make_tokenizer.h"
 
@@ -55,6 +56,7 @@ class Comparison {
 
 GoldenCheck verify_golden(const PriorPack& pack, DiffusionPrior& prior) {
   const at::NoGradGuard no_grad;
+  const ScopedFullFloat32 full;  // as the values were made
   const PriorManifest& manifest = pack.manifest();
   const GoldenValues& golden = manifest.golden;
   Comparison comparison(golden.tolerance);

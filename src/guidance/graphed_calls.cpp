@@ -91,7 +91,7 @@ struct GraphedCalls::Differentiable {
 
   at::Tensor replay_forward(const at::Tensor& given) {
     const at::NoGradGuard no_grad;
-    input.detach().copy_(given);
+    input.variable_data().copy_(given);  // not detach(): the history that the backward pass is recorded from must not see a change
     const at::AutoGradMode with_history(true);
     forward->replay();
     ++forward_passes;

@@ -92,6 +92,9 @@ GridFieldSamples grid_field(const at::Tensor& x_world, const GridFieldParameters
   TORCH_CHECK(has_grid_field_kernel(x_world, p, layout), "grid_field: no kernel for ", layout.features, " features a vertex, ",
               layout.output_width(), " inputs, ", width, " units, points ", x_world.toString(), " on ", x_world.device());
   TORCH_CHECK(x_world.scalar_type() == p.table.scalar_type(), "grid_field: x_world is ", x_world.toString(), ", table is ", p.table.toString());
+  for (const at::Tensor* parameter : {&p.table, &p.weight1, &p.bias1, &p.weight2, &p.bias2}) {
+    TORCH_CHECK(parameter->device() == x_world.device(), "grid_field: points are on ", x_world.device(), ", parameters on ", parameter->device());
+  }
   const ScopedPart part(Part::kField);
   const variable_list found =
       GridField::apply(x_world.contiguous(), p.table.contiguous(), p.weight1.contiguous(), p.bias1.contiguous(), p.weight2.contiguous(),

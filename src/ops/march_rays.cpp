@@ -43,6 +43,8 @@ PackedSamples march_rays(const at::Tensor& origins, const at::Tensor& directions
   check_occupancy(occupancy);
   check_like_origins(directions, origins, "directions");
   check_like_origins(jitter, origins, "jitter");
+  TORCH_CHECK(!occupancy.defined() || occupancy.device() == origins.device(), "march_rays.occupancy: expected the device of the origins, ",
+              origins.device(), ", got ", occupancy.device());
   TORCH_CHECK(options.samples_per_ray > 0 && options.radius > 0, "march_rays: expected samples_per_ray and radius > 0, got ",
               options.samples_per_ray, " and ", options.radius);
   const at::NoGradGuard no_grad;

@@ -81,6 +81,8 @@ at::Tensor shade_diffuse(const at::Tensor& albedo, const at::Tensor& normal, con
   check_float(x_world, "shade_diffuse.x_world", {kAny, 3});
   check_float(normal, "shade_diffuse.normal", {x_world.size(0), 3});
   if (albedo.defined()) check_float(albedo, "shade_diffuse.albedo", {x_world.size(0), 3});
+  TORCH_CHECK(x_world.device() == normal.device() && (!albedo.defined() || albedo.device() == normal.device()),
+              "shade_diffuse: normal, x_world and albedo have to be on one device");
   const ScopedPart part(Part::kShading);
   if (backend_of(normal) == Backend::kReference || lights.size() > kernel::kMaxLights || x_world.requires_grad())
     return reference::shade_diffuse(albedo, normal, x_world, lights, ambient);

@@ -8,7 +8,6 @@
 #include <nlohmann/json.hpp>
 
 #include "dreamfusion/core/chunks.h"
-#include "dreamfusion/core/device.h"
 #include "dreamfusion/core/profile.h"
 #include "dreamfusion/core/rng.h"
 #include "dreamfusion/mesh/repair.h"
@@ -30,6 +29,8 @@ constexpr double kNearGap = 0.01;
 /// Of distances beside outlines: both then come nearer to the volume's.
 constexpr double kDistanceShare = 0.5;
 constexpr std::int64_t kPointsPerChunk = 1 << 15;
+/// Normals see as far as those of the mesh from the volume do: about one and a half cells of its grid, which are as large as its triangles.
+constexpr int kNormalRings = 2;
 /// Configurations have seeds below 2⁵³: the refinement's draws are its own.
 constexpr std::uint64_t kOwnSeeds = std::uint64_t{1} << 63;
 /// The guidance's own share at the beginning of its steps, when Adam knows nothing of its gradients yet.
@@ -102,12 +103,12 @@ struct Refiner::Parts {
 };
 
 Refiner::Refiner(const Config& config, const Mesh& start, const Scene& scene, DiffusionPrior& prior)
-    : config_(config), prior_(prior), device_(parse_device(config.device)), parts_(std::make_unique<Parts>(config, start, scene, prior, device_)) {}
+    : config_(config), prior_(prior), device_(scene.occupancy.device()), parts_(std::make_unique<Parts>(config, start, scene, prior, device_)) {}
 
 Refiner::~Refiner() = default;
 
 /// Squared differences to some of the volume's views, drawn anew at each step.
-at::Tensor Refiner::fit_loss(std::int64_t draw, RefineReport& report) const {
+at::Tensor Refiner::fit_loss(std::int64_t draw, Readings& readings) const {
   Rng choice(static_cast<std::uint64_t>(config_.seed), static_cast<std::uint64_t>(draw), RandomPurpose::kRefineView);
   const std::int64_t size = config_.refine.render_size;
   const at::TensorOptions options = parts_->rest.options();
@@ -122,20 +123,20 @@ at::Tensor Refiner::fit_loss(std::int64_t draw, RefineReport& report) const {
     const at::Tensor inside = (target.coverage >= 1) & (coverage.detach() >= 1);  // [S, S, 1]
     colors = colors + ((image.slice(2, 0, 3) - target.albedo).square() * inside).mean();
     const auto place = target.camera.position();
-    const at::Tensor from = at::tensor(at::ArrayRef<double>(place.data(), 3)).to(options);
+    const at::Tensor from = send(at::tensor(at::ArrayRef<double>(place.data(), 3)).to(at::kFloat), options.device());
     const at::Tensor distance = view.interpolate((parts_->vertices.positions() - from).norm(2, {-1}, true));  // [P, 1]
     const auto there = [&](const at::Tensor& map) { return map.view({-1, 1}).index_select(0, view.pixel()); };
     const at::Tensor gap = (distance - there(target.distance)) / radius;
     distances = distances + kNearGap * (((gap / kNearGap).square() + 1.0).sqrt() - 1.0).mul(there(inside)).sum() / static_cast<double>(size * size);
   }
-  report.outline_error = outlines.item<double>() / kFitViews;
-  report.color_error = colors.item<double>() / kFitViews;
-  report.distance_error = distances.item<double>() / kFitViews;
+  readings.add("outlines", outlines.detach());
+  readings.add("colors", colors.detach());
+  readings.add("distances", distances.detach());
   return (outlines + colors + kDistanceShare * distances) / static_cast<double>(kFitViews);
 }
 
 /// As a training step's, with the mesh for the volume.
-at::Tensor Refiner::distillation_loss(RefineReport& report) const {
+at::Tensor Refiner::distillation_loss(Readings& readings) const {
   const std::uint64_t seed = static_cast<std::uint64_t>(config_.seed) | kOwnSeeds;
   const std::int64_t step = step_ - config_.refine.fit_steps, steps = config_.refine.steps, size = config_.refine.render_size;
   const std::vector<Camera> cameras = sample_cameras(config_.camera, config_.refine.views, seed, step, prior_.manifest().views);
@@ -150,7 +151,7 @@ at::Tensor Refiner::distillation_loss(RefineReport& report) const {
     const at::Tensor unit = normals / (normals.square().sum(-1, true) + 1e-12).sqrt();
     const at::Tensor color = shade(parts_->albedo(view.interpolate(parts_->rest)), unit, view.interpolate(positions), lighting);
     const auto rgb = random_background_color(seed, step, number);
-    const at::Tensor background = at::tensor(at::ArrayRef<double>(rgb.data(), 3)).to(color.options());
+    const at::Tensor background = send(at::tensor(at::ArrayRef<double>(rgb.data(), 3)).to(at::kFloat), color.device());
     images.push_back(view.image(color, background).slice(2, 0, 3).permute({2, 0, 1}));
     poses.push_back({cameras[i].azimuth, cameras[i].elevation, cameras[i].world_from_camera});
   }
@@ -161,25 +162,31 @@ at::Tensor Refiner::distillation_loss(RefineReport& report) const {
     x = prior_.encode_image(at::stack(images).clamp(0, 1), draw.posterior_noise);
   }
   const DistillationGradient sds = parts_->distillation.gradient(x, parts_->prompts, poses, draw, config_.guidance.score_clip.at(step, steps));
-  report.gradient_rms = std::sqrt(sds.mean_square.item<double>());
+  readings.add("sds_mean_square", sds.mean_square);
   return inject_gradient(x, sds.gradient * distillation_factor(config_.loss, x, config_.iterations, config_.iterations)).to(device_);
 }
 
 RefineReport Refiner::step() {
-  RefineReport report;
+  Readings readings;
   parts_->optimizer->zero_grad();
   const std::int64_t guided = step_ - config_.refine.fit_steps;
   double scale = 1.0;
-  at::Tensor loss = config_.refine.lambda_volume * fit_loss(step_, report);
+  at::Tensor loss = config_.refine.lambda_volume * fit_loss(step_, readings);
   if (config_.refine.lambda_roughness > 0) loss = loss + config_.refine.lambda_roughness * parts_->roughness.of(parts_->vertices.positions());
   if (guided >= 0) {
-    loss = loss + distillation_loss(report);
+    loss = loss + distillation_loss(readings);
     scale = std::min(1.0, (static_cast<double>(guided) + 1.0) / kWarmup);
   }
   loss.backward();
   parts_->vertices.step(scale * config_.refine.lr_vertices.at(step_, steps_planned()));
   parts_->optimizer->step(scale * config_.refine.lr_color.at(step_, steps_planned()));
+  auto read = readings.read();  // what the device has left, once a step
+  RefineReport report;
   report.step = ++step_;
+  report.outline_error = read["outlines"] / kFitViews;
+  report.color_error = read["colors"] / kFitViews;
+  report.distance_error = read["distances"] / kFitViews;
+  report.gradient_rms = std::sqrt(read["sds_mean_square"]);
   return report;
 }
 
@@ -202,7 +209,7 @@ Mesh Refiner::mesh() const {
   mesh.positions = as_points(parts_->vertices.positions());
   untangle_mesh(mesh);
   const at::Tensor positions = at::tensor(at::ArrayRef<float>(mesh.positions[0].data(), 3 * mesh.positions.size())).view({-1, 3});
-  mesh.normals = as_points(vertex_normals(positions.to(device_), parts_->topology));
+  mesh.normals = as_points(smooth_normals(vertex_normals(positions.to(device_), parts_->topology), parts_->topology, kNormalRings));
   mesh.colors = as_points(albedo(parts_->rest));
   return mesh;
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 
+#include "dreamfusion/core/transfer.h"
 #include "dreamfusion/ops/rasterize.h"
 
 namespace dreamfusion {
@@ -16,7 +17,8 @@ constexpr double kNearShare = 1e-3;
 
 /// [V, 3] → column, row, 1/depth; 1/depth = 0 before the near plane.
 at::Tensor project(const at::Tensor& positions, const Camera& camera, std::int64_t height, std::int64_t width) {
-  const at::Tensor pose = at::tensor(at::ArrayRef<double>(camera.world_from_camera.data(), 16), at::kDouble).view({4, 4}).to(positions.options());
+  const at::Tensor pose =
+      send(at::tensor(at::ArrayRef<double>(camera.world_from_camera.data(), 16), at::kDouble).view({4, 4}).to(positions.scalar_type()), positions.device());
   const at::Tensor in_camera = at::matmul(positions - pose.slice(0, 0, 3).select(1, 3), pose.slice(0, 0, 3).slice(1, 0, 3));
   const double focal = 0.5 * static_cast<double>(height) / std::tan(0.5 * camera.fov_y), near = kNearShare * camera.distance;
   const at::Tensor depth = -in_camera.select(1, 2), in_front = depth > near, inverse = depth.clamp_min(near).reciprocal();
@@ -62,6 +64,16 @@ at::Tensor vertex_normals(const at::Tensor& positions, const SurfaceTopology& to
   at::Tensor sum = at::zeros_like(positions);
   for (std::int64_t i = 0; i < 3; ++i) sum = sum.index_add(0, topology.triangles.select(1, i), area_vector);
   return sum / (sum.square().sum(-1, true) + 1e-24).sqrt();
+}
+
+at::Tensor smooth_normals(at::Tensor normals, const SurfaceTopology& topology, int rings) {
+  const at::Tensor first = topology.edges.select(1, 0), second = topology.edges.select(1, 1);
+  const auto unit = [](const at::Tensor& v) { return v / (v.square().sum(-1, true) + 1e-24).sqrt(); };
+  for (int ring = 0; ring < rings; ++ring) {
+    const at::Tensor sums = at::zeros_like(normals).index_add(0, first, normals.index_select(0, second)).index_add(0, second, normals.index_select(0, first));
+    normals = unit(normals + unit(sums));
+  }
+  return normals;
 }
 
 SurfaceView::SurfaceView(const SurfaceTopology& topology, const at::Tensor& positions, const Camera& camera, std::int64_t height,

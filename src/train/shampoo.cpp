@@ -84,8 +84,8 @@ void Shampoo::update(const std::vector<Slot*>& slots, double learning_rate) {
     const at::Tensor gradient = as_matrix(slot->parameter.grad());
     at::Tensor direction = precondition(*slot, gradient, step);
     if (step < config().shampoo.start_step) direction = gradient.sign();
-    const double norm = direction.norm().item<double>();
-    if (norm > 0.0) direction = direction * (std::sqrt(static_cast<double>(gradient.numel())) / norm);
+    const at::Tensor norm = direction.norm();
+    direction = direction * at::where(norm > 0.0, std::sqrt(static_cast<double>(gradient.numel())) / norm, at::ones_like(norm));
     at::Tensor& momentum = slot->state.at("momentum");
     momentum.mul_(config().beta1).add_(direction.view_as(momentum));
     slot->parameter.sub_(momentum, learning_rate);

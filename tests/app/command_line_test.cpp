@@ -49,7 +49,7 @@ class CommandLine : public ::testing::Test {
   }
   /// A run of a second or two, and whatever else.
   std::vector<std::string> small_run(const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> arguments = {"--prompt", "a red ball", "--prior", pack_.string(), "-o", "run", "--threads", "1",
+    std::vector<std::string> arguments = {"--prompt", "a red ball", "--prior", pack_.string(), "-o", "run", "--device", "cpu", "--threads", "1",
                                           "--iters", "12", "field.hash.resolutions=[8,16]", "field.hash.width=16",
                                           "render.train_resolution=16", "render.samples_per_ray=24", "turntable.frames=3",
                                           "turntable.size=24", "mesh.resolution=24", "mesh.texture_size=64", "train.checkpoint_every=4"};

@@ -1,5 +1,6 @@
 #include "dreamfusion/core/device.h"
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
@@ -70,6 +71,24 @@ TEST(Device, TheProbeIsConsistent) {
     EXPECT_EQ(parse_device("auto"), c10::Device(c10::kCUDA, 0));
     EXPECT_NE(describe_gpu().find("(cuda:0)"), std::string::npos);
   }
+}
+
+TEST(Device, DeterminismAndFullPrecisionAreAskedForAndGivenBack) {
+  at::Context& context = at::globalContext();
+  const bool convolutions = context.allowTF32CuDNN(), products = context.allowTF32CuBLAS();
+  {
+    const ScopedFullFloat32 full;
+    EXPECT_FALSE(context.allowTF32CuDNN());
+    EXPECT_FALSE(context.allowTF32CuBLAS());
+  }
+  EXPECT_EQ(context.allowTF32CuDNN(), convolutions);
+  EXPECT_EQ(context.allowTF32CuBLAS(), products);
+  use_deterministic_algorithms();
+  EXPECT_TRUE(context.deterministicAlgorithms());
+  EXPECT_TRUE(context.deterministicAlgorithmsWarnOnly());
+  EXPECT_FALSE(context.deterministicFillUninitializedMemory());
+  context.setDeterministicAlgorithms(false, false);
+  context.setDeterministicCuDNN(false);
 }
 
 TEST(Device, ThreadsAreLimitedAndZeroKeepsThem) {

@@ -19,6 +19,17 @@ namespace fs = std::filesystem;
 
 constexpr double kFloatTolerance = 1e-4;  // of the largest value
 constexpr double kNarrowCosine = 0.999;
+/// Of the whole way back through a VAE in bfloat16 where the processor lacks what oneDNN's products want (AVX-512, sums in float32): ATen's own
+/// loops round more often. 0.99898 on a processor with AVX2.
+constexpr double kRoundedOftenCosine = 0.998;
+
+bool has_narrow_products() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+#else
+  return false;
+#endif
+}
 
 using testing::exported_packs;
 
@@ -130,7 +141,8 @@ TEST_P(ExportedPack, InItsOwnTypeTheGradientPointsTheSameWay) {
   const Gradients gradients = distil(*narrow);
   EXPECT_EQ(gradients.by_image.scalar_type(), at::kFloat);
   EXPECT_GE(cosine(gradients.by_x, value("sds.gradient")), kNarrowCosine);
-  EXPECT_GE(cosine(gradients.by_image, value("sds.image_gradient")), kNarrowCosine);
+  const bool rounds_often = GetParam().ends_with("bfloat16") && !has_narrow_products();
+  EXPECT_GE(cosine(gradients.by_image, value("sds.image_gradient")), rounds_often ? kRoundedOftenCosine : kNarrowCosine);
 }
 
 TEST_P(ExportedPack, InPartsTheAnswerIsTheSame) {

@@ -167,6 +167,16 @@ TEST(GridField, EveryNumberOfFeaturesAndOddSizes) {
   }
 }
 
+TEST(GridField, PointsThatLieElsewhereThanTheParametersAreRefused) {
+  const ops::GridLayout layout = ops::make_grid_layout({4}, 2, 10);
+  const auto parameters_on = [&](c10::Device device) {
+    const auto zeros = [&](std::vector<std::int64_t> shape) { return at::zeros(shape, at::TensorOptions(device)); };
+    return ops::GridFieldParameters{zeros({layout.total_rows(), 2}), zeros({8, 2}), zeros({8}), zeros({4, 8}), zeros({4})};
+  };
+  EXPECT_NO_THROW(ops::grid_field(at::zeros({2, 3}), parameters_on(at::kCPU), layout, {}));
+  EXPECT_THROW(ops::grid_field(at::zeros({2, 3}), parameters_on(at::kMeta), layout, {}), c10::Error);
+}
+
 TEST(GridField, NoPointsGiveNoSamplesAndNoGradient) {
   FieldConfig config;
   const HashFieldParameters p = parameters_of(config, at::kFloat);

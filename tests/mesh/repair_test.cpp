@@ -102,6 +102,24 @@ TEST(CountSelfIntersections, FindsSolidsThatPassThroughEachOther) {
   EXPECT_GT(count_self_intersections(testing::merge(box, testing::box_mesh({0.5f, 0.4f, 0.3f}, {1.5f, 1.4f, 1.3f}))), 0);
 }
 
+TEST(CountSelfIntersections, CountsNeighboursThatCrossBesideTheirCorner) {
+  // Both begin at the origin. The second lies across the first, or beside it.
+  Mesh fan{{{0, 0, 0}, {2, -1, 0}, {2, 1, 0}, {1.5f, 0, -1}, {1.5f, 0, 1}}, {}, {}, {{0, 1, 2}, {0, 3, 4}}};
+  EXPECT_EQ(count_self_intersections(fan), 1);
+  for (const std::size_t v : {3u, 4u}) fan.positions[v][1] = 3;
+  EXPECT_EQ(count_self_intersections(fan), 0);
+  // Turned about their corner, whichever it is of each, they are the same two triangles.
+  fan.positions[3][1] = fan.positions[4][1] = 0;
+  for (int turn = 0; turn < 3; ++turn) {
+    auto& t = fan.triangles[1];
+    t = {t[1], t[2], t[0]};
+    EXPECT_EQ(count_self_intersections(fan), 1);
+  }
+  // Along an edge they meet, and nowhere else.
+  const Mesh hinge{{{0, 0, 0}, {0, 1, 0}, {1, 0, 0}, {1, 0.5f, 0.01f}}, {}, {}, {{0, 1, 2}, {1, 0, 3}}};
+  EXPECT_EQ(count_self_intersections(hinge), 0);
+}
+
 TEST(UntangleMesh, SmoothsOnlyWhereTheMeshPassesThroughItself) {
   const Mesh clean = ball(24);
   Mesh tangled = clean;

@@ -49,6 +49,9 @@ TEST(BakeTexture, HasTheFieldsColorsAtTheRightPlaces) {
   const ExtractedMesh found = extract_mesh(field, nullptr, config);
   const Unfolding unfolding = unfold_mesh(found.mesh, 256);
   ASSERT_EQ(unfolding.triangles.size(), found.mesh.triangles.size());
+  const Unfolding again = unfold_mesh(found.mesh, 256);  // its threads do not decide on the result
+  EXPECT_EQ(again.uvs, unfolding.uvs);
+  EXPECT_EQ(again.triangles, unfolding.triangles);
   for (const auto& uv : unfolding.uvs) {
     ASSERT_GE(std::min(uv[0], uv[1]), 0);
     ASSERT_LE(std::max(uv[0], uv[1]), 1);
@@ -149,7 +152,7 @@ TEST(PreviewMesh, ShowsTheMeshInItsColorsAndAsClay) {
   const AnalyticField field({.distance = testing::sphere(0.5), .color = testing::plain_color({0.9, 0.1, 0.2}), .softness = 0.01});
   const ExtractedMesh found = extract_mesh(field, nullptr, {.resolution = 48, .target_faces = 2000});
   const TexturedMesh textured = bake_texture(found.mesh, unfold_mesh(found.mesh, 128), field, nullptr, 128, 0.05);
-  const at::Tensor image = preview_mesh(textured, 1.0, 64);
+  const at::Tensor image = preview_mesh(textured, 64);
   ASSERT_EQ(image.sizes(), at::IntArrayRef({128, 256, 3}));
   for (std::int64_t side = 0; side < 4; ++side) {
     const at::Tensor color = image[32][64 * side + 32], clay = image[96][64 * side + 32];
@@ -157,6 +160,22 @@ TEST(PreviewMesh, ShowsTheMeshInItsColorsAndAsClay) {
     EXPECT_NEAR(color[1].item<double>(), 0.1, 0.02);
     EXPECT_EQ(clay[0].item<double>(), clay[1].item<double>());
     EXPECT_GT(clay[0].item<double>(), 0.3);
+  }
+}
+
+TEST(PreviewMesh, NothingIsCutOffHoweverLargeOrSmallTheMeshIs) {
+  for (const float size : {0.05f, 0.9f, 20.0f}) {
+    Mesh box = testing::box_mesh({-0.5f * size, -0.5f * size, -size}, {0.5f * size, 0.5f * size, size});
+    box.colors.assign(box.positions.size(), {1, 0, 0});
+    box.normals.assign(box.positions.size(), {0, 0, 1});
+    const at::Tensor image = preview_mesh({box, {}, {}}, 48).slice(0, 0, 48);  // its colours
+    const at::Tensor red = (image.select(2, 0) - image.select(2, 1)).gt(0.1);
+    for (const std::int64_t row : {0, 47}) EXPECT_EQ(red[row].sum().item<std::int64_t>(), 0) << size;
+    const at::Tensor height = red.any(1).sum();
+    EXPECT_GT(height.item<std::int64_t>(), 36) << size;
+    for (std::int64_t side = 0; side < 4; ++side) {
+      for (const std::int64_t column : {0, 47}) EXPECT_EQ(red.select(1, 48 * side + column).sum().item<std::int64_t>(), 0) << size;
+    }
   }
 }
 

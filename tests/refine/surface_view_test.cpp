@@ -150,5 +150,17 @@ TEST(SurfaceTopology, KnowsTheTrianglesOnBothSidesOfEveryEdge) {
   EXPECT_LT(testing::max_difference(normals, positions_of(round_mesh(3))), 0.05);
 }
 
+TEST(SmoothNormals, EvenOutWhatIsRougherThanTheTriangles) {
+  const Mesh ball = round_mesh(4);
+  const SurfaceTopology topology = surface_topology(ball, at::kCPU);
+  const at::Tensor smooth = positions_of(ball), noise = Rng(1, 0, RandomPurpose::kTest).normal_tensor(smooth.sizes().vec());
+  const at::Tensor rough = vertex_normals(smooth + 0.01 * noise, topology);
+  const auto error = [&](int rings) { return (smooth_normals(rough, topology, rings) - smooth).norm().item<double>(); };
+  EXPECT_EQ(error(0), (rough - smooth).norm().item<double>());
+  EXPECT_LT(error(1), 0.7 * error(0));
+  EXPECT_LT(error(2), 0.8 * error(1));
+  EXPECT_LT((smooth_normals(rough, topology, 2).norm(2, {-1}) - 1).abs().max().item<double>(), 1e-5);
+}
+
 }  // namespace
 }  // namespace dreamfusion

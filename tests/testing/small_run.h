@@ -11,6 +11,7 @@ namespace dreamfusion::testing {
 inline Config small_config() {
   Config config;
   config.prompt = "a red ball";
+  config.device = "cpu";  // where the tests' own tensors are
   config.iterations = 8;
   config.field.hash.resolutions = {8, 16};
   config.field.hash.width = 16;

@@ -27,6 +27,7 @@ struct Config {
   std::int64_t threads = 0;
   double memory_budget_gb = 0.0;
   std::int64_t seed = 0;
+  bool deterministic = true;
   std::int64_t iterations = 700;
   FieldConfig field;
   InitMeshConfig init_mesh;
@@ -50,6 +51,7 @@ struct Config {
     v.option("threads", threads, "CPU threads; 0 = all cores", Interval{0, 1024});
     v.option("memory_budget_gb", memory_budget_gb, "main memory that tensors may take [GB, 10⁹ bytes]: steps take less at once so that they fit (docs/memory.md); 0 = all there is", Interval{0, 1e6});
     v.option("seed", seed, "same seed, same machine, same result", Interval{0, 9007199254740991.0});
+    v.option("deterministic", deterministic, "on a GPU: sums in an order that does not change, so that the same seed gives the same result there too; false = whatever is fastest");
     v.option("iterations", iterations, "optimisation steps", Interval{1, 10000000});
     v.section("field", field, "the object's representation");
     v.section("init_mesh", init_mesh, "a shape of the user's to start from");

@@ -34,7 +34,7 @@ struct MeshShape {
 };
 MeshShape inspect_mesh(const Mesh& mesh);
 
-/// Pairs of triangles that pass through each other (neighbours, which share a vertex, are not counted).
+/// Pairs of triangles that pass through each other, beside their common corner if they have one. Neighbours along an edge do not count.
 std::vector<std::pair<std::uint32_t, std::uint32_t>> find_self_intersections(const Mesh& mesh);
 std::int64_t count_self_intersections(const Mesh& mesh);
 

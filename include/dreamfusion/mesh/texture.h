@@ -78,6 +78,6 @@ TexturedMesh paint_texture(const Mesh& mesh, const Unfolding& unfolding, std::in
 at::Tensor texture_view(const TexturedMesh& textured, const MeshView& view, float empty = 1.0f);
 
 /// The mesh itself, rasterised, from four sides in two rows: in its colours, and as clay under a light from above. [2·E, 4·E, 3]
-at::Tensor preview_mesh(const TexturedMesh& textured, double bounding_radius, std::int64_t edge);
+at::Tensor preview_mesh(const TexturedMesh& textured, std::int64_t edge);
 
 }  // namespace dreamfusion

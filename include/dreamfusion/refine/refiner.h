@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dreamfusion/config/config.h"
+#include "dreamfusion/core/transfer.h"
 #include "dreamfusion/guidance/score_distillation.h"
 #include "dreamfusion/mesh/mesh.h"
 #include "dreamfusion/train/checkpoint.h"
@@ -48,8 +49,8 @@ class Refiner {
 
  private:
   struct Parts;
-  at::Tensor fit_loss(std::int64_t draw, RefineReport& report) const;
-  at::Tensor distillation_loss(RefineReport& report) const;
+  at::Tensor fit_loss(std::int64_t draw, Readings& readings) const;
+  at::Tensor distillation_loss(Readings& readings) const;
 
   Config config_;
   DiffusionPrior& prior_;

@@ -20,6 +20,10 @@ SurfaceTopology surface_topology(const Mesh& mesh, c10::Device device);
 /// [V, 3] area-weighted normals of unit length.
 at::Tensor vertex_normals(const at::Tensor& positions, const SurfaceTopology& topology);
 
+/// [V, 3] unit vectors that have been averaged with their neighbours' mean `rings` times: normals of the surface on a larger scale than
+/// that of its triangles, as those of a mesh from the volume are.
+at::Tensor smooth_normals(at::Tensor normals, const SurfaceTopology& topology, int rings);
+
 class SurfaceView {
  public:
   /// @param positions  [V, 3] world units, may require gradients

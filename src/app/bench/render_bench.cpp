@@ -60,6 +60,9 @@ RenderBench::RenderBench(const Scene& scene, const Config& config, std::int64_t 
   jitter_ = random.uniform_tensor({resolution * resolution}).to(rays_.origins.device());
   image_gradient_ = random.normal_tensor({resolution * resolution, 3}).to(rays_.origins.device());
   samples_ = march();
+  // On a GPU the march leaves room for every sample of every ray: what is measured and counted are those that it kept.
+  const std::int64_t kept = samples_.ray_offsets[-1].item<std::int64_t>();
+  for (at::Tensor* of_samples : {&samples_.ray_index, &samples_.t, &samples_.delta, &samples_.x_world}) *of_samples = of_samples->slice(0, 0, kept);
 }
 
 ops::PackedSamples RenderBench::march() const {

@@ -62,7 +62,8 @@ class CudaGraph final : public RecordedGraph {
     work();
     own.wait();
     CUstream_st* const stream = own.stream();
-    allocator().beginAllocateToPool(device.index(), pool_, [stream](CUstream_st* asking) { return asking == stream && cuda::is_captured(asking); });
+    // Any stream that is being captured: a backward pass goes on on the stream of its forward pass, which the capture then includes.
+    allocator().beginAllocateToPool(device.index(), pool_, [](CUstream_st* asking) { return cuda::is_captured(asking); });
     cuda::Fault fault = cuda::begin_capture(device.index(), stream);
     std::exception_ptr failure;
     if (fault == nullptr) {

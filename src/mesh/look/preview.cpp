@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -11,6 +12,7 @@ namespace {
 
 constexpr int kSides = 4;
 constexpr double kFovY = 40.0 * std::numbers::pi / 180.0, kElevation = 20.0 * std::numbers::pi / 180.0;
+constexpr double kMargin = 1.03;
 constexpr std::int64_t kSuperSampling = 2;
 constexpr float kClay = 0.82f, kAmbient = 0.35f, kBackdrop = 0.62f;  // neither white nor black objects may vanish
 
@@ -25,12 +27,14 @@ at::Tensor brightness(const TexturedMesh& textured, const MeshView& view, const 
 
 }  // namespace
 
-at::Tensor preview_mesh(const TexturedMesh& textured, double bounding_radius, std::int64_t edge) {
+at::Tensor preview_mesh(const TexturedMesh& textured, std::int64_t edge) {
+  double reach = 0.0;  // of the mesh around the origin, which the cameras look at: as large as it can be, and never cut off
+  for (const auto& p : textured.mesh.positions) reach = std::max(reach, std::hypot(double(p[0]), double(p[1]), double(p[2])));
   std::vector<at::Tensor> colors, clay;
   for (int side = 0; side < kSides; ++side) {
     const Camera camera = orbit_camera({.azimuth = 2.0 * std::numbers::pi * side / kSides + std::numbers::pi / 8,
                                         .elevation = kElevation,
-                                        .distance = 0.85 * bounding_radius / std::sin(0.5 * kFovY),
+                                        .distance = kMargin * std::max(reach, 1e-6) / std::sin(0.5 * kFovY),
                                         .fov_y = kFovY});
     const MeshView view = rasterize_mesh(textured.mesh, camera, kSuperSampling * edge, kSuperSampling * edge);
     const at::Tensor light = brightness(textured, view, camera), covered = view.covered().unsqueeze(-1);
