@@ -91,17 +91,18 @@ DREAMFUSION_INLINE void outer_block(const scalar* a, const scalar* b, int column
 /// sums [M, K] of vectors += A [M, columns]·B [K, columns]ᵀ.
 template <class scalar>
 void outer_product(const scalar* a, int rows, const scalar* b, int inner, int columns, scalar* sums) {
-  constexpr int kBlock = DREAMFUSION_VECTOR_BYTES == 64 ? 4 : 2;
-  for (int m = 0; m < rows; m += kBlock) {
-    for (int k = 0; k < inner; k += kBlock) {
+  // As many sums as hide how long each addition takes, and as registers hold: 16 of 32, or 8 of 16.
+  constexpr int kRows = 4, kColumns = DREAMFUSION_VECTOR_BYTES == 64 ? 4 : 2;
+  for (int m = 0; m < rows; m += kRows) {
+    for (int k = 0; k < inner; k += kColumns) {
       scalar* to = sums + (m * inner + k) * kLanes<scalar>;
       const scalar *left = a + m * kTileColumns, *right = b + k * kTileColumns;
-      if (m + kBlock <= rows && k + kBlock <= inner) {
-        outer_block<kBlock, kBlock>(left, right, columns, to, inner);
+      if (m + kRows <= rows && k + kColumns <= inner) {
+        outer_block<kRows, kColumns>(left, right, columns, to, inner);
         continue;
       }
-      for (int i = m; i < rows && i < m + kBlock; ++i) {
-        for (int j = k; j < inner && j < k + kBlock; ++j)
+      for (int i = m; i < rows && i < m + kRows; ++i) {
+        for (int j = k; j < inner && j < k + kColumns; ++j)
           outer_block<1, 1>(a + i * kTileColumns, b + j * kTileColumns, columns, sums + (i * inner + j) * kLanes<scalar>, inner);
       }
     }
