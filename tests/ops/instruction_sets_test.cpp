@@ -53,17 +53,30 @@ at::Tensor run(InstructionSet set, NormalRule normals) {
   const GridFieldAnswers<scalar> answers{data(sigma), data(albedo), normals == NormalRule::kNone ? nullptr : data(normal)};
   for (std::int64_t first = 0; first < kPoints; first += model.samples_per_tile())
     kernels.forward(model, data(x), first, std::min(first + model.samples_per_tile(), kPoints), answers, data(workspace));
-  const std::int64_t columns = kPoints * model.columns_per_sample();
-  const at::Tensor x01 = at::zeros({columns, 3}, type), features = at::zeros({columns, inputs}, type), direction = at::zeros({columns, 3}, type),
-                   reverse = at::zeros({columns, inputs}, type), network = at::zeros({model.network_size()}, type),
-                   rows = at::zeros({layout.total_rows(), 2}, type), grad = random({kPoints, 3}, -1, 1, 7).to(kType);
-  kernels.backward(model, data(x), 0, kPoints, {data(grad), data(grad), data(grad)}, {data(x01), data(features), data(direction), data(reverse)},
-                   data(network), data(workspace));
+  const std::int64_t per_tile = model.samples_per_tile(), tiles = (kPoints + per_tile - 1) / per_tile, columns = tiles * kTileColumns;
+  const at::Tensor place = at::zeros({tiles, 3, kTileColumns}, type), heights = at::zeros({tiles, 2}, type), features = at::zeros({2, columns, 2}, type),
+                   direction = at::zeros({tiles, 3, kTileColumns}, type), reverse = at::zeros({2, columns, 2}, type),
+                   network = at::zeros({model.network_size()}, type), rows = at::zeros({layout.total_rows(), 2}, type),
+                   grad = random({kPoints, 3}, -1, 1, 7).to(kType);
   const bool analytic = normals == NormalRule::kAnalytic;
-  const ScatterPoints<scalar> points{data(x01), data(features), analytic ? data(direction) : nullptr, analytic ? data(reverse) : nullptr, columns, inputs};
+  const auto contributions = [&]<class Number>() {
+    return TableContributions<Number>{.place = data(place),
+                                      .heights = data(heights),
+                                      .features = data(features),
+                                      .direction = analytic ? data(direction) : nullptr,
+                                      .reverse = analytic ? data(reverse) : nullptr,
+                                      .level_stride = 2 * columns,
+                                      .point_stride = 2,
+                                      .count = columns};
+  };
+  kernels.backward(model, data(x), 0, kPoints, {data(grad), data(grad), data(grad)}, contributions.template operator()<scalar>(), data(network),
+                   data(workspace));
   for (std::size_t l = 0; l < levels.size(); ++l) {
-    const RowRange all{0, levels[l].rows, 0, levels[l].resolution};
-    kernels_of<scalar>(set).scatter(levels[l], 2, all, points, static_cast<std::int64_t>(2 * l), data(rows));
+    // In two halves: planes of a dense level, rows of a hashed one.
+    const std::int64_t plane = levels[l].hashed ? 1 : levels[l].resolution * levels[l].resolution, half = levels[l].rows / plane / 2 * plane;
+    for (const RowRange range : {RowRange{0, half}, RowRange{half, levels[l].rows}})
+      kernels_of<scalar>(set).scatter(levels[l], 2, range, contributions.template operator()<const scalar>().of_level(static_cast<std::int64_t>(l)),
+                                      data(rows));
   }
   std::vector<at::Tensor> parts;
   for (const at::Tensor& part : {sigma, albedo, normal, network, rows}) parts.push_back(part.reshape({-1}).to(at::kDouble));

@@ -31,20 +31,25 @@ class BackwardPass {
     grad_network();
   }
 
-  /// Hands on what the table gets from the tile; `row` is that of the tile's first column.
-  void contribute(const TableContributions<scalar>& table, std::int64_t row, int samples) const {
-    const int inputs = model_.inputs, step = model_.columns_per_sample();
-    for (int stencil = 0; stencil < step; ++stencil) {
-      const int column = stencil * tile_.samples_;
-      const std::int64_t first = row + stencil;
-      transpose<3>(tile_.place_ + column, samples, table.x01 + 3 * first, 3 * step);
-      for (int i = 0; i < inputs; i += F)
-        transpose<F>(grad_features_ + i * kTileColumns + column, samples, table.features + first * inputs + i, step * inputs);
-      if (!model_.analytic()) continue;
-      transpose<3>(direction_ + column, samples, table.direction + 3 * first, 3 * step);
-      for (int i = 0; i < inputs; i += F)
-        transpose<F>(tile_.reverse_ + i * kTileColumns + column, samples, table.reverse + first * inputs + i, step * inputs);
+  /// Hands on what the table gets from the tile.
+  void contribute(const TableContributions<scalar>& table) const {
+    copy_rows(tile_.place_, table.place);
+    V lowest = filled<V>(scalar(1)), highest{};
+    for (int c = 0; c < kTileColumns; c += kLanes<scalar>) {
+      const V z = in_cube(load(tile_.place_ + 2 * kTileColumns + c));
+      lowest = kernel::math::select(z < lowest, z, lowest);
+      highest = kernel::math::select(z > highest, z, highest);
     }
+    table.heights[0] = lowest[0];
+    table.heights[1] = highest[0];
+    for (int lane = 1; lane < kLanes<scalar>; ++lane) {
+      table.heights[0] = lowest[lane] < table.heights[0] ? lowest[lane] : table.heights[0];
+      table.heights[1] = highest[lane] > table.heights[1] ? highest[lane] : table.heights[1];
+    }
+    hand_on_features(grad_features_, table.features, table.level_stride);
+    if (!model_.analytic()) return;
+    copy_rows(direction_, table.direction);
+    hand_on_features(tile_.reverse_, table.reverse, table.level_stride);
   }
 
   /// The sums of all tiles so far.
@@ -64,25 +69,15 @@ class BackwardPass {
   std::int64_t used(const scalar* workspace) const { return tile_.arena_.used(workspace); }
 
  private:
-  /// to[s·stride + k] = rows[k][s]: the values of a sample side by side.
-  template <int K>
-  static DREAMFUSION_INLINE void transpose(const scalar* rows, int samples, scalar* to, std::int64_t stride) {
-    int s = 0;
-    if constexpr (K == 4) {
-      for (; s + 4 <= samples; s += 4) {
-        const auto a = load_row<scalar, 4>(rows + s), b = load_row<scalar, 4>(rows + kTileColumns + s),
-                   c = load_row<scalar, 4>(rows + 2 * kTileColumns + s), d = load_row<scalar, 4>(rows + 3 * kTileColumns + s);
-        const auto ab = __builtin_shufflevector(a, b, 0, 4, 1, 5, 2, 6, 3, 7), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5, 2, 6, 3, 7);
-        const auto low = __builtin_shufflevector(ab, cd, 0, 1, 8, 9, 2, 3, 10, 11), high = __builtin_shufflevector(ab, cd, 4, 5, 12, 13, 6, 7, 14, 15);
-        store_row<scalar, 4>(to + s * stride, __builtin_shufflevector(low, low, 0, 1, 2, 3));
-        store_row<scalar, 4>(to + (s + 1) * stride, __builtin_shufflevector(low, low, 4, 5, 6, 7));
-        store_row<scalar, 4>(to + (s + 2) * stride, __builtin_shufflevector(high, high, 0, 1, 2, 3));
-        store_row<scalar, 4>(to + (s + 3) * stride, __builtin_shufflevector(high, high, 4, 5, 6, 7));
-      }
-    }
-    for (; s < samples; ++s) {
-#pragma GCC unroll 8
-      for (int k = 0; k < K; ++k) to[s * stride + k] = rows[k * kTileColumns + s];
+  static void copy_rows(const scalar* from, scalar* to) {
+    for (int i = 0; i < 3 * kTileColumns; i += kLanes<scalar>) store(to + i, load(from + i));
+  }
+
+  /// From [I, kTileColumns] to rows of each level.
+  void hand_on_features(const scalar* columns, scalar* rows, std::int64_t level_stride) const {
+    for (int l = 0; l < model_.level_count; ++l) {
+      for (int c = 0; c < kTileColumns; c += kLanes<scalar>)
+        columns_to_rows<scalar, F>(columns + l * F * kTileColumns + c, rows + l * level_stride + c * F);
     }
   }
 
@@ -100,16 +95,16 @@ class BackwardPass {
   void grad_answers(std::int64_t first, std::int64_t last) {
     const int count = static_cast<int>(last - first);
     for (int c = 0; c < tile_.samples_; c += kLanes<scalar>) {
-      const auto density = tile_.density_at(c);
+      const auto at = tile_.stencil_at(c);
       V grad_sigma = gather(grads_.sigma, first, c, count, 1, 0), bent{};
       if (model_.settings.normals != NormalRule::kNone) {
         const V3 grad_normal = {gather(grads_.normal, first, c, count, 3, 0), gather(grads_.normal, first, c, count, 3, 1),
                                 gather(grads_.normal, first, c, count, 3, 2)};
-        const V3 grad = kernel::normal_backward<scalar, V>(tile_.gradient_at(c, density), grad_normal);
-        if (model_.differences()) grad_sigma -= grad_neighbours(c, grad);
-        else bent = grad_slope(c, density, grad);
+        const V3 grad = kernel::normal_backward<scalar, V>(tile_.gradient_at(c, at), grad_normal);
+        if (model_.differences()) grad_sigma -= grad_neighbours(c, at, grad);
+        else bent = grad_slope(c, at.own, grad);
       }
-      store(grad_raw_ + c, grad_sigma * density.activated.slope + bent);
+      store(grad_raw_ + c, grad_sigma * at.own.activated.slope + bent);
       if (!model_.settings.albedo) continue;
       for (int k = 0; k < 3; ++k) {
         const V color = kernel::sigmoid<scalar, V>(load(tile_.raw_ + (k + 1) * kTileColumns + c));
@@ -119,20 +114,18 @@ class BackwardPass {
   }
 
   /// Forward differences: what the three neighbours' densities get; returns what the sample's own loses.
-  V grad_neighbours(int c, const V3& grad) {
+  DREAMFUSION_INLINE V grad_neighbours(int c, const typename Tile<scalar, F>::Stencil& at, const V3& grad) {
     const scalar inverse = scalar(1) / model_.settings.normal_step;
     const V parts[3] = {grad.x * inverse, grad.y * inverse, grad.z * inverse};
-    for (int k = 0; k < 3; ++k) {
-      const int column = c + (k + 1) * tile_.samples_;
-      store(grad_raw_ + column, parts[k] * tile_.density_at(column).activated.slope);
-    }
+#pragma GCC unroll 3
+    for (int k = 0; k < 3; ++k) store(grad_raw_ + c + (k + 1) * tile_.samples_, parts[k] * at.next[k].activated.slope);
     return parts[0] + parts[1] + parts[2];
   }
 
   /// Analytic: notes the direction along which the raw density's slope is asked for; returns what its value gets because the
   /// activation bends.
-  V grad_slope(int c, const typename Tile<scalar, F>::Density& density, const V3& grad) {
-    const V to_cube = V{} + scalar(0.5) / model_.settings.radius;
+  DREAMFUSION_INLINE V grad_slope(int c, const typename Tile<scalar, F>::Density& density, const V3& grad) {
+    const V to_cube = filled<V>(scalar(0.5) / model_.settings.radius);
     const V3 inner = kernel::out_of_sphere<scalar, V>(density.point, grad);  // its own transpose
     if (model_.settings.blob != DensityBlob::kGaussianDensity) {
       store3(direction_, c, kernel::scaled(inner, to_cube));
@@ -148,19 +141,15 @@ class BackwardPass {
     const int outputs = model_.settings.albedo ? kGridFieldOutputs : 1;
     scalar *sum1 = sums_, *sum_bias1 = sum1 + width * inputs * kLanes<scalar>, *sum2 = sum_bias1 + width * kLanes<scalar>,
            *sum_bias2 = sum2 + kGridFieldOutputs * width * kLanes<scalar>;
-    product<scalar>({model_.weight2, 1, model_.width}, width, outputs, samples, grad_raw_, nullptr, grad_hidden_);
-    outer_product(grad_raw_, outputs, tile_.hidden_, width, samples, sum2);
-    row_sums(grad_raw_, outputs, samples, sum_bias2);
+    product<scalar>({model_.weight2, 1, model_.width}, width, outputs, samples, grad_raw_, nullptr, grad_hidden_, Gate<scalar>{tile_.hidden_});
+    outer_product(grad_raw_, outputs, tile_.hidden_, width, samples, sum2, sum_bias2);
     if (model_.differences()) {
       const int rest = kTileColumns - samples;
-      product<scalar>({model_.weight2, 1, model_.width}, width, 1, rest, grad_raw_ + samples, nullptr, grad_hidden_ + samples);
-      outer_product(grad_raw_ + samples, 1, tile_.hidden_ + samples, width, rest, sum2);
-      row_sums(grad_raw_ + samples, 1, rest, sum_bias2);
+      product<scalar>({model_.weight2, 1, model_.width}, width, 1, rest, grad_raw_ + samples, nullptr, grad_hidden_ + samples,
+                      Gate<scalar>{tile_.hidden_ + samples});
+      outer_product(grad_raw_ + samples, 1, tile_.hidden_ + samples, width, rest, sum2, sum_bias2);
     }
-    for (int i = 0; i < width * kTileColumns; i += kLanes<scalar>)
-      store(grad_hidden_ + i, kernel::math::select(load(tile_.hidden_ + i) > scalar(0), load(grad_hidden_ + i), V{}));
-    outer_product(grad_hidden_, width, tile_.features_, inputs, kTileColumns, sum1);
-    row_sums(grad_hidden_, width, kTileColumns, sum_bias1);
+    outer_product(grad_hidden_, width, tile_.features_, inputs, kTileColumns, sum1, sum_bias1);
     product<scalar>({model_.weight1, 1, model_.inputs}, inputs, width, kTileColumns, grad_hidden_, nullptr, grad_features_);
     if (model_.analytic()) grad_directional(sum1, sum2);
   }
@@ -168,15 +157,17 @@ class BackwardPass {
   /// The slope along a direction is weight2₀ᵀ·M·W1·u with u the features' change along it and M which units are on: its gradient
   /// with respect to weight2₀ is M·W1·u, to W1 (M·weight2₀)·uᵀ, and to u what differentiate() has found.
   void grad_directional(scalar* sum1, scalar* sum2) {
-    TileCells<scalar> cells;
+    TileCells<scalar, F> cells;
+    TileTilts<scalar> tilts;
     for (int l = 0; l < model_.level_count; ++l) {
-      cells.locate(tile_.place_, kTileColumns, model_.levels[l].resolution);
-      directional_slopes<scalar, F>(cells, kTileColumns, model_.levels[l], model_.table, direction_, change_ + l * F * kTileColumns);
+      cells.locate(tile_.place_, model_.levels[l]);
+      tilts.find(cells, direction_, model_.levels[l]);
+      read_level<scalar, F>(cells, model_.levels[l], model_.table,
+                            [&](const auto& level) { directional_slopes(level, tilts, change_ + l * F * kTileColumns); });
     }
-    outer_product(tile_.gate_, model_.width, change_, model_.inputs, kTileColumns, sum1);
-    product<scalar>({model_.weight1, model_.inputs, 1}, model_.width, model_.inputs, kTileColumns, change_, nullptr, grad_hidden_);
-    for (int i = 0; i < model_.width * kTileColumns; i += kLanes<scalar>)
-      store(grad_hidden_ + i, kernel::math::select(load(tile_.hidden_ + i) > scalar(0), load(grad_hidden_ + i), V{}));
+    outer_product(tile_.gate_, model_.width, change_, model_.inputs, kTileColumns, sum1, static_cast<scalar*>(nullptr));
+    product<scalar>({model_.weight1, model_.inputs, 1}, model_.width, model_.inputs, kTileColumns, change_, nullptr, grad_hidden_,
+                    Gate<scalar>{tile_.hidden_});
     row_sums(grad_hidden_, model_.width, kTileColumns, sum2);
   }
 
@@ -191,12 +182,9 @@ void backward_block(const GridFieldModel<scalar>& model, const scalar* x_world, 
                     const GridFieldGradients<scalar>& grads, const TableContributions<scalar>& table, scalar* network, scalar* workspace) {
   BackwardPass<scalar, F> pass(model, grads, workspace);
   const int samples = model.samples_per_tile();
-  std::int64_t row = 0;
-  for (std::int64_t start = first; start < last; start += samples) {
-    const std::int64_t end = start + samples < last ? start + samples : last;
-    pass.add(x_world, start, end);
-    pass.contribute(table, row, static_cast<int>(end - start));
-    row += (end - start) * model.columns_per_sample();
+  for (std::int64_t start = first, tile = 0; start < last; start += samples, ++tile) {
+    pass.add(x_world, start, start + samples < last ? start + samples : last);
+    pass.contribute(table.from_tile(tile));
   }
   pass.finish(network);
 }

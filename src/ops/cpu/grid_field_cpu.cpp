@@ -54,32 +54,40 @@ const scalar* data_or_null(const at::Tensor& tensor) {
   return tensor.defined() ? tensor.const_data_ptr<scalar>() : nullptr;
 }
 
-/// The contributions of one round to the table.
+/// The contributions of one round to the table; points stay in their tiles.
 template <class scalar>
 struct Round {
-  Round(const GridFieldModel<scalar>& model, std::int64_t samples, const at::Tensor& like) {
-    const std::int64_t columns = samples * model.columns_per_sample();
-    x01 = at::empty({columns, 3}, like.options());
-    features = at::empty({columns, model.inputs}, like.options());
+  Round(const GridFieldModel<scalar>& model, std::int64_t samples, const at::Tensor& like)
+      : level_stride_(tiles_of(model, samples) * kTileColumns * model.features), features_(model.features) {
+    const std::int64_t tiles = tiles_of(model, samples);
+    place_ = at::empty({tiles, 3, kTileColumns}, like.options());
+    heights_ = at::empty({tiles, 2}, like.options());
+    rows_ = at::empty({model.level_count, tiles * kTileColumns, model.features}, like.options());
     if (!model.analytic()) return;
-    direction = at::empty({columns, 3}, like.options());
-    reverse = at::empty({columns, model.inputs}, like.options());
+    direction_ = at::empty(place_.sizes(), like.options());
+    reverse_ = at::empty(rows_.sizes(), like.options());
   }
 
-  /// From row `row` on.
-  TableContributions<scalar> at_row(std::int64_t row, std::int64_t inputs) const {
-    const auto shifted = [&](const at::Tensor& tensor, std::int64_t width) {
-      return tensor.defined() ? tensor.mutable_data_ptr<scalar>() + row * width : nullptr;
-    };
-    return {shifted(x01, 3), shifted(features, inputs), shifted(direction, 3), shifted(reverse, inputs)};
+  static std::int64_t tiles_of(const GridFieldModel<scalar>& model, std::int64_t samples) {
+    return (samples + model.samples_per_tile() - 1) / model.samples_per_tile();
   }
 
-  ScatterPoints<scalar> points(std::int64_t columns, std::int64_t inputs) const {
-    const TableContributions<scalar> all = at_row(0, inputs);
-    return {.x01 = all.x01, .features = all.features, .direction = all.direction, .reverse = all.reverse, .count = columns, .inputs = inputs};
+  template <class Number>  // scalar, or const to read them
+  TableContributions<Number> contributions(std::int64_t tiles) const {
+    const auto data = [](const at::Tensor& tensor) -> Number* { return tensor.defined() ? tensor.mutable_data_ptr<scalar>() : nullptr; };
+    return {.place = data(place_),
+            .heights = data(heights_),
+            .features = data(rows_),
+            .direction = data(direction_),
+            .reverse = data(reverse_),
+            .level_stride = level_stride_,
+            .point_stride = features_,
+            .count = tiles * kTileColumns};
   }
 
-  at::Tensor x01, features, direction, reverse;
+ private:
+  std::int64_t level_stride_, features_;
+  at::Tensor place_, heights_, rows_, direction_, reverse_;
 };
 
 template <class scalar>
@@ -115,18 +123,19 @@ void run_backward(const GridFieldSamples& grads, const at::Tensor& x_world, cons
   auto* total = network.mutable_data_ptr<scalar>();
   for (std::int64_t start = 0; start < count; start += per_round) {
     const std::int64_t stop = std::min(start + per_round, count), blocks = (stop - start + per_block - 1) / per_block;
+    const std::int64_t tiles = Round<scalar>::tiles_of(model, stop - start);
+    const auto all = round.template contributions<scalar>(tiles);
     const auto scratch = [&] { return workspace_for(model, x_world); };
     for_tasks(blocks, scratch, [&](std::int64_t block, const at::Tensor& workspace) {
       const std::int64_t first = start + block * per_block, last = std::min(first + per_block, stop);
       best_kernels<scalar>().grid_field.backward(model, x, first, last, incoming,
-                                                 round.at_row((first - start) * model.columns_per_sample(), model.inputs),
+                                                 all.from_tile((first - start) / model.samples_per_tile()),
                                                  sums + block * size, workspace.mutable_data_ptr<scalar>());
     });
     for (std::int64_t block = 0; block < blocks; ++block) {
       for (std::int64_t i = 0; i < size; ++i) total[i] += sums[block * size + i];
     }
-    add_to_table(owned.levels, model.features, round.points((stop - start) * model.columns_per_sample(), model.inputs),
-                 table.mutable_data_ptr<scalar>());
+    add_to_table(owned.levels, model.features, round.template contributions<const scalar>(tiles), table.mutable_data_ptr<scalar>());
   }
 }
 

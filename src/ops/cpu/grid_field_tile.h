@@ -37,13 +37,38 @@ struct GridFieldGradients {
   const scalar *sigma, *albedo, *normal;  // of the answers; null: zero
 };
 
-/// What the table's gradient is made of, a row a column. Columns of a sample stand together.
-template <class scalar>
+/// What the table's gradient is made of: points in tiles of kTileColumns, row += weight·features of each row around a point.
+/// `Number` is const where it is read.
+template <class Number>
 struct TableContributions {
-  scalar* x01;        // [columns, 3] place in the grid's cube
-  scalar* features;   // [columns, I] ∂L/∂features
-  scalar* direction;  // [columns, 3] with analytic normals the direction along which …
-  scalar* reverse;    // [columns, I] … this acts: row += (∇weight·direction)·reverse; else null
+  Number* place;      // [tiles, 3, kTileColumns] in the grid's cube
+  Number* heights;    // [tiles, 2] the lowest and the highest z of each tile, in the cube
+  Number* features;   // ∂L/∂features: those of point i in level l are at l·level_stride + i·point_stride
+  Number* direction;  // [tiles, 3, kTileColumns] the direction along which …
+  Number* reverse;    // … this, placed as `features`, acts: row += (∇weight·direction)·reverse as well; null: nothing does
+  std::int64_t level_stride, point_stride;
+  std::int64_t count;  // of points; the last tile may have fewer than kTileColumns
+
+  /// Of one level alone.
+  TableContributions of_level(std::int64_t level) const {
+    TableContributions one = *this;
+    one.features += level * level_stride;
+    if (reverse != nullptr) one.reverse += level * level_stride;
+    return one;
+  }
+  /// From a tile on.
+  TableContributions from_tile(std::int64_t tile) const {
+    TableContributions rest = *this;
+    rest.place += tile * 3 * kTileColumns;
+    rest.heights += tile * 2;
+    rest.features += tile * kTileColumns * point_stride;
+    if (reverse != nullptr) {
+      rest.direction += tile * 3 * kTileColumns;
+      rest.reverse += tile * kTileColumns * point_stride;
+    }
+    rest.count -= tile * kTileColumns;
+    return rest;
+  }
 };
 
 /// The kernels of one instruction set. Samples first … last − 1 are one tile at most (forward), or any number (backward).
@@ -53,8 +78,8 @@ struct GridFieldTileKernels {
   std::int64_t (*workspace_size)(const GridFieldModel<scalar>& model);
   void (*forward)(const GridFieldModel<scalar>& model, const scalar* x_world, std::int64_t first, std::int64_t last,
                   const GridFieldAnswers<scalar>& answers, scalar* workspace);
-  /// Sets network[network_size] to the gradient of all weights and biases, and the rows of `table` that belong to the samples;
-  /// row 0 of `table` is that of sample `first`.
+  /// Sets network[network_size] to the gradient of all weights and biases, and the tiles of `table` that belong to the samples, from
+  /// tile 0 on; a tile's columns that stand for no sample contribute zeros.
   void (*backward)(const GridFieldModel<scalar>& model, const scalar* x_world, std::int64_t first, std::int64_t last,
                    const GridFieldGradients<scalar>& grads, const TableContributions<scalar>& table, scalar* network,
                    scalar* workspace);

@@ -66,11 +66,7 @@ class Tile {
   void run(const scalar* x_world, std::int64_t first, std::int64_t last) {
     load_points(x_world, first, last);
     encode();
-    product<scalar>({model_.weight1, model_.inputs, 1}, model_.width, model_.inputs, kTileColumns, features_, model_.bias1, hidden_);
-    for (int i = 0; i < model_.width * kTileColumns; i += kLanes<scalar>) {
-      const V h = load(hidden_ + i);
-      store(hidden_ + i, kernel::math::select(h < scalar(0), V{}, h));  // NaN stays NaN
-    }
+    product<scalar>({model_.weight1, model_.inputs, 1}, model_.width, model_.inputs, kTileColumns, features_, model_.bias1, hidden_, Relu{});
     const bool all = settings_.albedo;
     product<scalar>({model_.weight2, model_.width, 1}, all ? kGridFieldOutputs : 1, model_.width, samples_, hidden_, model_.bias2, raw_);
     if (model_.differences())
@@ -86,7 +82,7 @@ class Tile {
     Activated<V> activated;
     V sigma() const { return activated.value + blob.addend; }
   };
-  Density density_at(int column) const {
+  DREAMFUSION_INLINE Density density_at(int column) const {
     Density d;
     d.point = kernel::into_sphere<scalar, V>(load3(x_, column), settings_.radius);
     d.blob = kernel::blob_at<scalar, V>(d.point.x, settings_);
@@ -94,22 +90,35 @@ class Tile {
     return d;
   }
 
-  /// ∂density/∂x_world as the normals' rule finds it; `own` is density_at(column).
-  V3 gradient_at(int column, const Density& own) const {
+  /// The density of a vector of samples, and with forward differences of their neighbours along x, y and z.
+  struct Stencil {
+    Density own, next[3];
+  };
+  DREAMFUSION_INLINE Stencil stencil_at(int column) const {
+    Stencil stencil;
+    stencil.own = density_at(column);
+    if (model_.differences()) {
+#pragma GCC unroll 3
+      for (int k = 0; k < 3; ++k) stencil.next[k] = density_at(column + (k + 1) * samples_);
+    }
+    return stencil;
+  }
+
+  /// ∂density/∂x_world as the normals' rule finds it; `at` is stencil_at(column).
+  DREAMFUSION_INLINE V3 gradient_at(int column, const Stencil& at) const {
     if (model_.differences()) {
       const scalar inverse = scalar(1) / settings_.normal_step;
-      const V here = own.sigma();
-      return {(density_at(column + samples_).sigma() - here) * inverse, (density_at(column + 2 * samples_).sigma() - here) * inverse,
-              (density_at(column + 3 * samples_).sigma() - here) * inverse};
+      const V here = at.own.sigma();
+      return {(at.next[0].sigma() - here) * inverse, (at.next[1].sigma() - here) * inverse, (at.next[2].sigma() - here) * inverse};
     }
     V3 inner = raw_slope(column);
-    if (settings_.blob == DensityBlob::kGaussianDensity) inner = kernel::scaled(inner, own.activated.slope);
-    return kernel::out_of_sphere<scalar, V>(own.point, kernel::sum(inner, own.blob.gradient));
+    if (settings_.blob == DensityBlob::kGaussianDensity) inner = kernel::scaled(inner, at.own.activated.slope);
+    return kernel::out_of_sphere<scalar, V>(at.own.point, kernel::sum(inner, at.own.blob.gradient));
   }
 
   /// ∂raw density/∂x of the place in the sphere, world units (analytic).
   V3 raw_slope(int column) const {
-    return kernel::scaled(load3(slope_, column), V{} + scalar(0.5) / settings_.radius);
+    return kernel::scaled(load3(slope_, column), filled<V>(scalar(0.5) / settings_.radius));
   }
 
   const GridFieldModel<scalar>& model_;
@@ -120,11 +129,17 @@ class Tile {
 
  private:
   void load_points(const scalar* x_world, std::int64_t first, std::int64_t last) {
-    for (int s = 0; s < samples_; ++s) {
-      const scalar* x = x_world + 3 * (first + s < last ? first + s : last - 1);
-      for (int stencil = 0; stencil < model_.columns_per_sample(); ++stencil) {
-        for (int axis = 0; axis < 3; ++axis)
-          x_[axis * kTileColumns + stencil * samples_ + s] = x[axis] + (stencil == axis + 1 ? settings_.normal_step : scalar(0));
+    const int count = static_cast<int>(last - first);
+    for (int s = 0; s < samples_; ++s) {  // behind the last sample it is repeated
+      const scalar* x = x_world + 3 * (first + (s < count ? s : count - 1));
+#pragma GCC unroll 3
+      for (int axis = 0; axis < 3; ++axis) x_[axis * kTileColumns + s] = x[axis];
+    }
+    for (int stencil = 1; stencil < model_.columns_per_sample(); ++stencil) {
+      for (int axis = 0; axis < 3; ++axis) {
+        scalar* row = x_ + axis * kTileColumns;
+        const scalar step = stencil == axis + 1 ? settings_.normal_step : scalar(0);
+        for (int s = 0; s < samples_; s += kLanes<scalar>) store(row + stencil * samples_ + s, load(row + s) + step);
       }
     }
     const scalar to_cube = scalar(0.5) / settings_.radius;
@@ -135,10 +150,10 @@ class Tile {
   }
 
   void encode() {
-    TileCells<scalar> cells;
+    TileCells<scalar, F> cells;
     for (int l = 0; l < model_.level_count; ++l) {
-      cells.locate(place_, kTileColumns, model_.levels[l].resolution);
-      encode_level<scalar, F>(cells, kTileColumns, model_.levels[l], model_.table, features_ + l * F * kTileColumns);
+      cells.locate(place_, model_.levels[l]);
+      read_level<scalar, F>(cells, model_.levels[l], model_.table, [&](const auto& level) { encode_columns(level, features_ + l * F * kTileColumns); });
     }
   }
 
@@ -146,16 +161,18 @@ class Tile {
   void differentiate() {
     for (int j = 0; j < model_.width; ++j) {
       for (int c = 0; c < kTileColumns; c += kLanes<scalar>) {
-        const V open = V{} + model_.weight2[j];
+        const V open = filled<V>(model_.weight2[j]);
         store(gate_ + j * kTileColumns + c, kernel::math::select(load(hidden_ + j * kTileColumns + c) > scalar(0), open, V{}));
       }
     }
     product<scalar>({model_.weight1, 1, model_.inputs}, model_.inputs, model_.width, kTileColumns, gate_, nullptr, reverse_);
     for (int i = 0; i < 3 * kTileColumns; ++i) slope_[i] = 0;
-    TileCells<scalar> cells;
+    TileCells<scalar, F> cells;
     for (int l = 0; l < model_.level_count; ++l) {
-      cells.locate(place_, kTileColumns, model_.levels[l].resolution);
-      add_place_gradient<scalar, F>(cells, kTileColumns, model_.levels[l], model_.table, reverse_ + l * F * kTileColumns, slope_);
+      cells.locate(place_, model_.levels[l]);
+      const auto scale = static_cast<scalar>(model_.levels[l].resolution - 1);
+      read_level<scalar, F>(cells, model_.levels[l], model_.table,
+                            [&](const auto& level) { add_place_gradient(level, scale, reverse_ + l * F * kTileColumns, slope_); });
     }
   }
 };
@@ -176,15 +193,15 @@ void forward_tile(const GridFieldModel<scalar>& model, const scalar* x_world, st
   tile.run(x_world, first, last);
   const int count = static_cast<int>(last - first);
   for (int c = 0; c < count; c += kLanes<scalar>) {
-    const auto density = tile.density_at(c);
+    const auto at = tile.stencil_at(c);
     const int lanes = count - c < kLanes<scalar> ? count - c : kLanes<scalar>;
-    put(density.sigma(), lanes, 1, answers.sigma + first + c);
+    put(at.own.sigma(), lanes, 1, answers.sigma + first + c);
     for (int k = 0; k < 3 && answers.albedo != nullptr; ++k) {
       const V color = kernel::sigmoid<scalar, V>(load(tile.raw_ + (k + 1) * kTileColumns + c));
       put(color, lanes, 3, answers.albedo + 3 * (first + c) + k);
     }
     if (answers.normal != nullptr) {
-      const Vector3<V> normal = kernel::normal_of<scalar, V>(tile.gradient_at(c, density));
+      const Vector3<V> normal = kernel::normal_of<scalar, V>(tile.gradient_at(c, at));
       scalar* to = answers.normal + 3 * (first + c);
       put(normal.x, lanes, 3, to);
       put(normal.y, lanes, 3, to + 1);

@@ -15,9 +15,9 @@ struct Kernels {
   GridFieldTileKernels<scalar> grid_field;
   /// absorbed[n] = 1 − exp(−sigma·delta), at any alignment.
   void (*absorption)(const scalar* sigma, const scalar* delta, std::int64_t count, scalar* absorbed);
-  /// Adds all points, in their order, to the rows of one range of one level; the level's first feature is their `first_feature`th.
-  void (*scatter)(const kernel::GridLevel& level, std::int64_t features, const RowRange& range, const ScatterPoints<scalar>& points,
-                  std::int64_t first_feature, scalar* grad_table);
+  /// Adds all points, in their order, to the rows of one range of one level; they are TableContributions::of_level.
+  void (*scatter)(const kernel::GridLevel& level, std::int64_t features, const RowRange& range, const TableContributions<const scalar>& points,
+                  scalar* grad_table);
 };
 struct KernelSet {
   Kernels<float> in_float;

@@ -4,6 +4,7 @@
 /// Number, so that they find the functions of `math`.
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "scalar_math.h"
 
@@ -46,15 +47,29 @@ DREAMFUSION_INLINE void store(scalar* to, const V& values) {
   *reinterpret_cast<V*>(to) = values;
 }
 
+/// A vector of one value. Subtraction, because compilers know that x − 0 is x; 0 + x would make a −0 a +0, and is computed.
+template <class V>
+DREAMFUSION_INLINE V filled(std::remove_cvref_t<decltype(V{}[0])> value) {
+  return value - V{};
+}
+
+/// Loads a value once: GCC reads an operand from memory again in every instruction that takes it, and two loads a cycle are all there is.
+template <class V>
+DREAMFUSION_INLINE void keep_in_register([[maybe_unused]] V& value) {
+#if defined(__x86_64__)
+  asm("" : "+v"(value));
+#endif
+}
+
 namespace kernel::math {
 
 template <>
 struct Broadcast<FloatVector> {
-  static DREAMFUSION_INLINE FloatVector from(float value) { return FloatVector{} + value; }
+  static DREAMFUSION_INLINE FloatVector from(float value) { return filled<FloatVector>(value); }
 };
 template <>
 struct Broadcast<DoubleVector> {
-  static DREAMFUSION_INLINE DoubleVector from(double value) { return DoubleVector{} + value; }
+  static DREAMFUSION_INLINE DoubleVector from(double value) { return filled<DoubleVector>(value); }
 };
 
 DREAMFUSION_INLINE FloatVector select(Int32Vector condition, FloatVector yes, FloatVector no) { return condition ? yes : no; }

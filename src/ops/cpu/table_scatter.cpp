@@ -1,6 +1,7 @@
 #include "cpu/table_scatter.h"
 
 #include <algorithm>
+#include <array>
 
 #include "cpu/instruction_sets.h"
 #include "cpu/tasks.h"
@@ -8,56 +9,48 @@
 namespace dreamfusion::ops::cpu {
 namespace {
 
-constexpr std::int64_t kPartsPerThread = 2;
+constexpr std::int64_t kPartsPerThread = 1;
 
-/// Cuts a dense level between z planes into `parts` ranges that about equally many points touch; every eighth is counted. What is
+/// The heights between which about equally many points lie: parts + 1 of them, from 0 to 1. A sample of the points decides; what is
 /// added up does not depend on the cuts.
 template <class scalar>
-std::vector<RowRange> split_dense(const kernel::GridLevel& level, const scalar* x01, std::int64_t points, std::int64_t parts) {
-  const std::int64_t planes = level.resolution, rows_per_plane = planes * planes;
-  std::vector<std::int64_t> work(static_cast<std::size_t>(planes), 1);
-  for (std::int64_t i = 0; i < points; i += 8) {
-    const auto z = static_cast<std::size_t>(kernel::locate(x01[3 * i + 2], level.resolution).base);
-    ++work[z];
-    ++work[z + 1];
-  }
+std::vector<double> equal_cuts(const TableContributions<const scalar>& points, std::int64_t parts) {
+  constexpr int kBins = 256, kEvery = 32;
+  std::array<std::int64_t, kBins> counts{};
   std::int64_t total = 0;
-  for (const std::int64_t w : work) total += w;
+  for (std::int64_t i = 0; i < points.count; i += kEvery) {
+    const scalar z = points.place[(i / kTileColumns * 3 + 2) * kTileColumns + i % kTileColumns];
+    ++counts[static_cast<std::size_t>(z > 0 ? std::min(z * kBins, scalar(kBins - 1)) : scalar(0))];
+    ++total;
+  }
+  std::vector<double> cuts{0.0};
+  std::int64_t below = 0;
+  for (int bin = 0; bin < kBins; ++bin) {
+    below += counts[static_cast<std::size_t>(bin)];
+    while (static_cast<std::int64_t>(cuts.size()) < parts && below * parts >= total * static_cast<std::int64_t>(cuts.size()))
+      cuts.push_back(static_cast<double>(bin + 1) / kBins);
+  }
+  cuts.push_back(1.0);
+  return cuts;
+}
 
+/// Cuts a dense level between z planes.
+std::vector<RowRange> split_dense(const kernel::GridLevel& level, const std::vector<double>& cuts) {
+  const std::int64_t plane = level.resolution * level.resolution;
   std::vector<RowRange> ranges;
-  std::int64_t plane = 0, done = 0;
-  for (std::int64_t part = 1; part <= parts; ++part) {
-    const std::int64_t first = plane;
-    while (plane < planes && (part == parts || done * parts < total * part)) done += work[static_cast<std::size_t>(plane++)];
-    ranges.push_back({first * rows_per_plane, plane * rows_per_plane, first, plane});
+  std::int64_t first = 0;
+  for (std::size_t part = 1; part < cuts.size(); ++part) {
+    const auto last = part + 1 == cuts.size() ? level.resolution : static_cast<std::int64_t>(cuts[part] * static_cast<double>(level.resolution - 1)) + 1;
+    if (last > first) ranges.push_back({first * plane, last * plane});
+    first = std::max(first, last);
   }
   return ranges;
 }
 
 std::vector<RowRange> split_hashed(const kernel::GridLevel& level, std::int64_t parts) {
   std::vector<RowRange> ranges;
-  for (std::int64_t part = 0; part < parts; ++part) {
-    ranges.push_back({level.rows * part / parts, level.rows * (part + 1) / parts, 0, level.resolution});
-  }
+  for (std::int64_t part = 0; part < parts; ++part) ranges.push_back({level.rows * part / parts, level.rows * (part + 1) / parts});
   return ranges;
-}
-
-/// The lowest and highest z of each block, moved into the cube as `locate` does it (NaN: to 0).
-template <class scalar>
-std::vector<scalar> heights_of_blocks(const ScatterPoints<scalar>& points) {
-  const std::int64_t blocks = (points.count + kPointsPerBlock - 1) / kPointsPerBlock;
-  std::vector<scalar> heights(static_cast<std::size_t>(2 * blocks));
-  for (std::int64_t block = 0; block < blocks; ++block) {
-    scalar low = 1, high = 0;
-    for (std::int64_t i = block * kPointsPerBlock; i < std::min((block + 1) * kPointsPerBlock, points.count); ++i) {
-      const scalar given = points.x01[3 * i + 2], z = given > 0 ? std::min(given, scalar(1)) : scalar(0);
-      low = std::min(low, z);
-      high = std::max(high, z);
-    }
-    heights[static_cast<std::size_t>(2 * block)] = low;
-    heights[static_cast<std::size_t>(2 * block + 1)] = high;
-  }
-  return heights;
 }
 
 struct ScatterTask {
@@ -68,26 +61,22 @@ struct ScatterTask {
 }  // namespace
 
 template <class scalar>
-void add_to_table(const std::vector<kernel::GridLevel>& levels, std::int64_t features, const ScatterPoints<scalar>& points,
+void add_to_table(const std::vector<kernel::GridLevel>& levels, std::int64_t features, const TableContributions<const scalar>& points,
                   scalar* grad_table) {
   const std::int64_t threads = at::get_num_threads();
-  ScatterPoints<scalar> known = points;
-  const std::vector<scalar> heights = heights_of_blocks(points);
-  known.heights = heights.data();
+  const std::vector<double> cuts = equal_cuts(points, kPartsPerThread * threads);
   std::vector<ScatterTask> tasks;
   for (std::size_t l = 0; l < levels.size(); ++l) {
     // A part of a hashed level looks at all points again, one of a dense level mostly at its own.
-    for (const RowRange& range : levels[l].hashed ? split_hashed(levels[l], threads)
-                                                  : split_dense(levels[l], points.x01, points.count, kPartsPerThread * threads))
-      tasks.push_back({l, range});
+    for (const RowRange& range : levels[l].hashed ? split_hashed(levels[l], threads) : split_dense(levels[l], cuts)) tasks.push_back({l, range});
   }
   for_tasks(static_cast<std::int64_t>(tasks.size()), [&](std::int64_t task) {
     const auto& [level, range] = tasks[static_cast<std::size_t>(task)];
-    best_kernels<scalar>().scatter(levels[level], features, range, known, static_cast<std::int64_t>(level) * features, grad_table);
+    best_kernels<scalar>().scatter(levels[level], features, range, points.of_level(static_cast<std::int64_t>(level)), grad_table);
   });
 }
 
-template void add_to_table(const std::vector<kernel::GridLevel>&, std::int64_t, const ScatterPoints<float>&, float*);
-template void add_to_table(const std::vector<kernel::GridLevel>&, std::int64_t, const ScatterPoints<double>&, double*);
+template void add_to_table(const std::vector<kernel::GridLevel>&, std::int64_t, const TableContributions<const float>&, float*);
+template void add_to_table(const std::vector<kernel::GridLevel>&, std::int64_t, const TableContributions<const double>&, double*);
 
 }  // namespace dreamfusion::ops::cpu

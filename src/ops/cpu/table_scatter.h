@@ -1,8 +1,9 @@
 #pragma once
-/// Gradients of a grid's table: many points add to few rows. Legend: N points, I = L·F.
+/// Gradients of a grid's table: many points add to few rows. Legend: N points in tiles of kTileColumns, L levels of F features.
 #include <cstdint>
 #include <vector>
 
+#include "cpu/grid_field_tile.h"
 #include "grid_encode_kernel.h"
 
 namespace dreamfusion::ops::cpu {
@@ -12,28 +13,15 @@ constexpr bool has_feature_kernel(std::int64_t features) {
   return features == 1 || features == 2 || features == 4 || features == 8;
 }
 
-/// A range of rows of one level, and for dense levels the z planes that it consists of.
+/// A range of rows of one level; of a dense one whole z planes.
 struct RowRange {
-  std::int64_t first_row, last_row;
-  std::int64_t first_plane, last_plane;
+  std::int64_t first, last;  // the last is not in it
 };
-
-template <class scalar>
-struct ScatterPoints {
-  const scalar* x01;       // [N, 3]
-  const scalar* features;  // [N, I] ∂L/∂features
-  const scalar* direction = nullptr;  // [N, 3] and …
-  const scalar* reverse = nullptr;    // [N, I]: row += (∇weight·direction)·reverse as well; null: not
-  std::int64_t count;
-  std::int64_t inputs;
-  const scalar* heights = nullptr;  // [⌈N/kPointsPerBlock⌉, 2] lowest and highest z of each block of points; null: not known
-};
-inline constexpr std::int64_t kPointsPerBlock = 32;
 
 /// Adds all points to grad_table [T, F], for an F that has_feature_kernel. Each task owns a set of rows and takes the points in their
 /// order: no races, no buffers to reduce, and the same bits for any number of threads.
 template <class scalar>
-void add_to_table(const std::vector<kernel::GridLevel>& levels, std::int64_t features, const ScatterPoints<scalar>& points,
+void add_to_table(const std::vector<kernel::GridLevel>& levels, std::int64_t features, const TableContributions<const scalar>& points,
                   scalar* grad_table);
 
 }  // namespace dreamfusion::ops::cpu

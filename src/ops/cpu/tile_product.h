@@ -14,15 +14,34 @@ struct Weights {
   std::int64_t row, column;
 };
 
-/// R rows and P vectors of C[m, c] = start[m] + Σ_k a(m, k)·B[k, c].
-template <int R, int P, class scalar>
-DREAMFUSION_INLINE void product_block(const Weights<scalar>& a, int inner, const scalar* b, const scalar* start, scalar* c) {
+/// What becomes of a sum before it is stored at C + `at`.
+struct Unchanged {
+  template <class V>
+  DREAMFUSION_INLINE V operator()(const V& sum, std::ptrdiff_t) const { return sum; }
+};
+struct Relu {
+  template <class V>
+  DREAMFUSION_INLINE V operator()(const V& sum, std::ptrdiff_t) const { return kernel::math::select(sum < 0, V{}, sum); }  // NaN stays NaN
+};
+/// Only where the hidden unit at the same place is on.
+template <class scalar>
+struct Gate {
+  const scalar* hidden;
+  DREAMFUSION_INLINE Vector<scalar> operator()(const Vector<scalar>& sum, std::ptrdiff_t at) const {
+    return kernel::math::select(load(hidden + at) > scalar(0), sum, Vector<scalar>{});
+  }
+};
+
+/// R rows and P vectors of C[m, c] = finish(start[m] + Σ_k a(m, k)·B[k, c]); they are `at` behind C's first.
+template <int R, int P, class scalar, class Finish>
+DREAMFUSION_INLINE void product_block(const Weights<scalar>& a, int inner, const scalar* b, const scalar* start, scalar* c, std::ptrdiff_t at,
+                                      const Finish& finish) {
   using V = Vector<scalar>;
   V sum[R][P];
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-    for (int p = 0; p < P; ++p) sum[r][p] = V{} + (start == nullptr ? scalar(0) : start[r]);
+    for (int p = 0; p < P; ++p) sum[r][p] = start == nullptr ? V{} : filled<V>(start[r]);
   }
   for (int k = 0; k < inner; ++k) {
     V right[P];
@@ -38,37 +57,42 @@ DREAMFUSION_INLINE void product_block(const Weights<scalar>& a, int inner, const
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-    for (int p = 0; p < P; ++p) store(c + r * kTileColumns + p * kLanes<scalar>, sum[r][p]);
+    for (int p = 0; p < P; ++p) {
+      const std::ptrdiff_t here = at + r * kTileColumns + p * kLanes<scalar>;
+      store(c + here, finish(sum[r][p], here));
+    }
   }
 }
 
-/// C [M, columns] = start + A·B, B [K, columns]; rows of B and C are kTileColumns apart, `columns` whole pairs of vectors.
-template <class scalar>
-void product(const Weights<scalar>& a, int rows, int inner, int columns, const scalar* b, const scalar* start, scalar* c) {
+/// C [M, columns] = finish(start + A·B), B [K, columns]; rows of B and C are kTileColumns apart, `columns` whole pairs of vectors.
+template <class scalar, class Finish = Unchanged>
+void product(const Weights<scalar>& a, int rows, int inner, int columns, const scalar* b, const scalar* start, scalar* c, const Finish& finish = {}) {
   constexpr int kRows = DREAMFUSION_VECTOR_BYTES == 64 ? 8 : 4, kVectors = 2, kStep = kVectors * kLanes<scalar>;
   int m = 0;
   for (; m + kRows <= rows; m += kRows) {
     for (int column = 0; column < columns; column += kStep)
-      product_block<kRows, kVectors>({a.data + m * a.row, a.row, a.column}, inner, b + column, start == nullptr ? nullptr : start + m,
-                                     c + m * kTileColumns + column);
+      product_block<kRows, kVectors>({a.data + m * a.row, a.row, a.column}, inner, b + column, start == nullptr ? nullptr : start + m, c,
+                                     m * kTileColumns + column, finish);
   }
   for (; m < rows; ++m) {
     for (int column = 0; column < columns; column += kStep)
-      product_block<1, kVectors>({a.data + m * a.row, a.row, a.column}, inner, b + column, start == nullptr ? nullptr : start + m,
-                                 c + m * kTileColumns + column);
+      product_block<1, kVectors>({a.data + m * a.row, a.row, a.column}, inner, b + column, start == nullptr ? nullptr : start + m, c,
+                                 m * kTileColumns + column, finish);
   }
 }
 
-/// R×K vectors of sums[m, k] += A[m, ·]·B[k, ·], a product over the tile's columns that leaves the lanes apart.
-template <int R, int K, class scalar>
-DREAMFUSION_INLINE void outer_block(const scalar* a, const scalar* b, int columns, scalar* sums, int sums_row) {
+/// R×K vectors of sums[m, k] += A[m, ·]·B[k, ·], a product over the tile's columns that leaves the lanes apart; and those of
+/// row_sums[m] += A[m, ·], unless it is null.
+template <int R, int K, bool kRowSums, class scalar>
+DREAMFUSION_INLINE void outer_block(const scalar* a, const scalar* b, int columns, scalar* sums, int sums_row, scalar* row_sums) {
   using V = Vector<scalar>;
   constexpr int kN = kLanes<scalar>;
-  V sum[R][K];
+  V sum[R][K], row_sum[R];
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
     for (int k = 0; k < K; ++k) sum[r][k] = load(sums + (r * sums_row + k) * kN);
+    if constexpr (kRowSums) row_sum[r] = load(row_sums + r * kN);
   }
   for (int column = 0; column < columns; column += kN) {
     V right[K];
@@ -76,37 +100,46 @@ DREAMFUSION_INLINE void outer_block(const scalar* a, const scalar* b, int column
     for (int k = 0; k < K; ++k) right[k] = load(b + k * kTileColumns + column);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      const V left = load(a + r * kTileColumns + column);
+      V left = load(a + r * kTileColumns + column);
+      keep_in_register(left);
 #pragma GCC unroll 16
       for (int k = 0; k < K; ++k) sum[r][k] += left * right[k];
+      if constexpr (kRowSums) row_sum[r] += left;
     }
   }
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
     for (int k = 0; k < K; ++k) store(sums + (r * sums_row + k) * kN, sum[r][k]);
+    if constexpr (kRowSums) store(row_sums + r * kN, row_sum[r]);
   }
 }
 
-/// sums [M, K] of vectors += A [M, columns]·B [K, columns]ᵀ.
-template <class scalar>
-void outer_product(const scalar* a, int rows, const scalar* b, int inner, int columns, scalar* sums) {
+/// The blocks of R rows of `outer_product`.
+template <int R, class scalar>
+DREAMFUSION_INLINE void outer_rows(const scalar* a, const scalar* b, int inner, int columns, scalar* sums, scalar* row_sums) {
   // As many sums as hide how long each addition takes, and as registers hold: 16 of 32, or 8 of 16.
-  constexpr int kRows = 4, kColumns = DREAMFUSION_VECTOR_BYTES == 64 ? 4 : 2;
-  for (int m = 0; m < rows; m += kRows) {
-    for (int k = 0; k < inner; k += kColumns) {
-      scalar* to = sums + (m * inner + k) * kLanes<scalar>;
-      const scalar *left = a + m * kTileColumns, *right = b + k * kTileColumns;
-      if (m + kRows <= rows && k + kColumns <= inner) {
-        outer_block<kRows, kColumns>(left, right, columns, to, inner);
-        continue;
-      }
-      for (int i = m; i < rows && i < m + kRows; ++i) {
-        for (int j = k; j < inner && j < k + kColumns; ++j)
-          outer_block<1, 1>(a + i * kTileColumns, b + j * kTileColumns, columns, sums + (i * inner + j) * kLanes<scalar>, inner);
-      }
-    }
+  constexpr int kColumns = DREAMFUSION_VECTOR_BYTES == 64 || R == 1 ? 4 : 2;
+  int k = 0;
+  const auto at = [&](int column) { return sums + column * kLanes<scalar>; };
+  if (row_sums != nullptr && inner >= kColumns) {
+    outer_block<R, kColumns, true>(a, b, columns, at(0), inner, row_sums);
+    k = kColumns;
+  } else if (row_sums != nullptr) {
+    outer_block<R, 1, true>(a, b, columns, at(0), inner, row_sums);
+    k = 1;
   }
+  for (; k + kColumns <= inner; k += kColumns) outer_block<R, kColumns, false>(a, b + k * kTileColumns, columns, at(k), inner, row_sums);
+  for (; k < inner; ++k) outer_block<R, 1, false>(a, b + k * kTileColumns, columns, at(k), inner, row_sums);
+}
+
+/// sums [M, K] of vectors += A [M, columns]·B [K, columns]ᵀ and row_sums [M] of vectors += those of A; null: without.
+template <class scalar>
+void outer_product(const scalar* a, int rows, const scalar* b, int inner, int columns, scalar* sums, scalar* row_sums) {
+  const auto row = [&](int m) { return row_sums == nullptr ? nullptr : row_sums + m * kLanes<scalar>; };
+  int m = 0;
+  for (; m + 4 <= rows; m += 4) outer_rows<4>(a + m * kTileColumns, b, inner, columns, sums + m * inner * kLanes<scalar>, row(m));
+  for (; m < rows; ++m) outer_rows<1>(a + m * kTileColumns, b, inner, columns, sums + m * inner * kLanes<scalar>, row(m));
 }
 
 /// sums [M] of vectors += the columns of A [M, columns].
