@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/custom_class.h>
 
+#include <limits>
 #include <utility>
 
 #include "cpu/grid_encode_cpu.h"
@@ -74,7 +75,10 @@ GridLayout make_grid_layout(const std::vector<std::int64_t>& resolutions, std::i
     TORCH_CHECK(resolution >= 2 && resolution <= 4096, "make_grid_layout: expected resolutions in 2 … 4096, got ", resolution);
     const std::int64_t vertices = resolution * resolution * resolution;
     const bool hashed = vertices > table_size;
-    layout.levels.push_back({resolution, layout.total_rows(), hashed ? table_size : vertices, hashed});
+    const std::int64_t rows = hashed ? table_size : vertices;
+    TORCH_CHECK(rows <= std::numeric_limits<std::int32_t>::max() / features, "make_grid_layout: ", rows, " rows of ", features,
+                " features are more than the 2³¹ − 1 numbers that a level may have");  // kernels count them in 32 bits
+    layout.levels.push_back({resolution, layout.total_rows(), rows, hashed});
   }
   return layout;
 }

@@ -129,9 +129,9 @@ at::Tensor Refiner::fit_loss(std::int64_t draw, Readings& readings) const {
     const at::Tensor gap = (distance - there(target.distance)) / radius;
     distances = distances + kNearGap * (((gap / kNearGap).square() + 1.0).sqrt() - 1.0).mul(there(inside)).sum() / static_cast<double>(size * size);
   }
-  readings.add("outlines", outlines.detach());
-  readings.add("colors", colors.detach());
-  readings.add("distances", distances.detach());
+  readings.add("outlines", outlines);
+  readings.add("colors", colors);
+  readings.add("distances", distances);
   return (outlines + colors + kDistanceShare * distances) / static_cast<double>(kFitViews);
 }
 

@@ -41,6 +41,11 @@ TEST(GridLayout, LevelsFollowEachOtherAndLargeOnesAreHashed) {
   EXPECT_EQ(layout.output_width(), 6);
 }
 
+TEST(GridLayout, ALevelThatKernelsCannotIndexIsRefused) {
+  EXPECT_EQ(make_grid_layout({2048}, 1, 30).total_rows(), 1 << 30);
+  EXPECT_THROW(make_grid_layout({2048}, 2, 30), c10::Error);
+}
+
 TEST(GridEncode, ReproducesTrilinearFunctions) {
   const GridLayout layout = make_grid_layout({5}, 1, 19);
   const auto axis = at::linspace(0, 1, 5, at::kDouble);
@@ -120,13 +125,15 @@ TEST(GridEncode, PointsOutsideAndNansStayInsideTheTable) {
 TEST(GridEncode, TableGradientIsTheSameForAnyNumberOfThreads) {
   const GridLayout layout = make_grid_layout({16, 32, 40}, 4, 15);  // the last one is hashed
   const at::Tensor x = (random({5000, 3}, -0.2, 0.2) + random({5000, 3}, 0.3, 0.7, 3)).to(at::kFloat);
+  for (const std::int64_t point : {0, 127, 130, 4999}) x[point].fill_(point == 130 ? 1e30 : NAN);  // at the ends of tiles and within one
   const at::Tensor table = random_table(layout).to(at::kFloat).set_requires_grad(true);
   const int threads = at::get_num_threads();
   at::Tensor first;
-  for (const int count : {2, 2, 1, 3}) {
+  for (const int count : {2, 2, 1, 3, 16}) {
     at::set_num_threads(count);
     const at::Tensor grad = gradients(grid_encode(x, table, layout), {table})[0];
     if (!first.defined()) first = grad;
+    EXPECT_TRUE(grad.isfinite().all().item<bool>());
     EXPECT_TRUE(at::equal(first, grad)) << count << " threads";
   }
   at::set_num_threads(threads);

@@ -15,6 +15,9 @@ struct Mesh {
   std::vector<std::array<std::uint32_t, 3>> triangles;  ///< T vertex indices, counter-clockwise seen from outside
 };
 
+/// A mesh of other triangles on the same vertices; those that no triangle uses go, the others are numbered in the order of their use.
+Mesh with_triangles(const Mesh& mesh, std::vector<std::array<std::uint32_t, 3>> triangles);
+
 /// What is true of a mesh's shape.
 struct MeshShape {
   std::int64_t vertices = 0, triangles = 0;

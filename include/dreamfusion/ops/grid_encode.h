@@ -22,7 +22,7 @@ struct GridLayout {
   std::int64_t output_width() const { return static_cast<std::int64_t>(levels.size()) * features; }
 };
 
-/// Levels with more than 2^hash_table_log2 vertices become hash tables of that size.
+/// Levels with more than 2^hash_table_log2 vertices become hash tables of that size. A level has at most 2³¹ − 1 numbers.
 GridLayout make_grid_layout(const std::vector<std::int64_t>& resolutions, std::int64_t features,
                             std::int64_t hash_table_log2);
 

@@ -43,30 +43,35 @@ Pieces find_pieces(const Mesh& mesh) {
   return pieces;
 }
 
-/// The mesh with only the pieces that are to stay, and only the vertices that those use.
+/// The mesh with only the pieces that are to stay.
 Mesh keep_pieces(const Mesh& mesh, const Pieces& pieces, const std::vector<bool>& keep) {
-  constexpr std::uint32_t kUnused = std::numeric_limits<std::uint32_t>::max();
-  std::vector<std::uint32_t> new_index(mesh.positions.size(), kUnused);
-  Mesh kept;
+  std::vector<std::array<std::uint32_t, 3>> kept;
   for (std::size_t t = 0; t < mesh.triangles.size(); ++t) {
-    if (!keep[pieces.of_triangle[t]]) continue;
-    std::array<std::uint32_t, 3> triangle{};
-    for (std::size_t corner = 0; corner < 3; ++corner) {
-      const std::uint32_t old = mesh.triangles[t][corner];
-      if (new_index[old] == kUnused) {
-        new_index[old] = static_cast<std::uint32_t>(kept.positions.size());
-        kept.positions.push_back(mesh.positions[old]);
-        if (!mesh.normals.empty()) kept.normals.push_back(mesh.normals[old]);
-        if (!mesh.colors.empty()) kept.colors.push_back(mesh.colors[old]);
-      }
-      triangle[corner] = new_index[old];
-    }
-    kept.triangles.push_back(triangle);
+    if (keep[pieces.of_triangle[t]]) kept.push_back(mesh.triangles[t]);
   }
-  return kept;
+  return with_triangles(mesh, std::move(kept));
 }
 
 }  // namespace
+
+Mesh with_triangles(const Mesh& mesh, std::vector<std::array<std::uint32_t, 3>> triangles) {
+  constexpr std::uint32_t kUnused = std::numeric_limits<std::uint32_t>::max();
+  std::vector<std::uint32_t> number(mesh.positions.size(), kUnused);
+  Mesh result;
+  result.triangles = std::move(triangles);
+  for (auto& triangle : result.triangles) {
+    for (std::uint32_t& vertex : triangle) {
+      if (number[vertex] == kUnused) {
+        number[vertex] = static_cast<std::uint32_t>(result.positions.size());
+        result.positions.push_back(mesh.positions[vertex]);
+        if (!mesh.normals.empty()) result.normals.push_back(mesh.normals[vertex]);
+        if (!mesh.colors.empty()) result.colors.push_back(mesh.colors[vertex]);
+      }
+      vertex = number[vertex];
+    }
+  }
+  return result;
+}
 
 MeshShape inspect_mesh(const Mesh& mesh) {
   MeshShape report;

@@ -139,21 +139,6 @@ void close_holes(Mesh& mesh, std::int64_t max_edges, Repairs& repairs) {
   }
 }
 
-void drop_unused_vertices(Mesh& mesh) {
-  std::vector<std::uint32_t> index(mesh.positions.size(), kUnused);
-  std::vector<std::array<float, 3>> kept;
-  for (auto& triangle : mesh.triangles) {
-    for (auto& vertex : triangle) {
-      if (index[vertex] == kUnused) {
-        index[vertex] = static_cast<std::uint32_t>(kept.size());
-        kept.push_back(mesh.positions[vertex]);
-      }
-      vertex = index[vertex];
-    }
-  }
-  mesh.positions = std::move(kept);
-}
-
 }  // namespace
 
 Mesh repair_mesh(const Mesh& mesh, double weld_distance, std::int64_t max_hole_edges, Repairs* repairs) {
@@ -163,9 +148,8 @@ Mesh repair_mesh(const Mesh& mesh, double weld_distance, std::int64_t max_hole_e
   done.dropped_triangles = drop_useless(repaired);
   done.split_vertices = split_fans(repaired);
   if (max_hole_edges > 0) close_holes(repaired, max_hole_edges, done);
-  drop_unused_vertices(repaired);
   if (repairs != nullptr) *repairs = done;
-  return repaired;
+  return with_triangles(repaired, repaired.triangles);
 }
 
 void smooth_mesh(Mesh& mesh, std::int64_t iterations) {

@@ -21,25 +21,6 @@ constexpr int kFlipRounds = 8;
 /// What comes off where a fold is cut away, as a share of the largest piece's area.
 constexpr double kCrumb = 1e-3;
 
-Mesh with_triangles(const Mesh& mesh, const std::vector<std::uint32_t>& indices) {
-  constexpr std::uint32_t kUnused = std::numeric_limits<std::uint32_t>::max();
-  std::vector<std::uint32_t> number(mesh.positions.size(), kUnused);
-  Mesh smaller;
-  for (std::size_t i = 0; i < indices.size(); i += 3) {
-    std::array<std::uint32_t, 3> triangle{};
-    for (std::size_t corner = 0; corner < 3; ++corner) {
-      const std::uint32_t old = indices[i + corner];
-      if (number[old] == kUnused) {
-        number[old] = static_cast<std::uint32_t>(smaller.positions.size());
-        smaller.positions.push_back(mesh.positions[old]);
-      }
-      triangle[corner] = number[old];
-    }
-    smaller.triangles.push_back(triangle);
-  }
-  return smaller;
-}
-
 /// Triangles without area, three corners on a line: what collapses leave in flat parts. Each gives its longest side to the neighbour
 /// behind it, and both share the corner between: the surface stays where it is.
 void flip_slivers(Mesh& mesh) {
@@ -138,16 +119,16 @@ Mesh simplify_mesh(const Mesh& mesh, std::int64_t target_triangles, double max_e
   const auto* positions = mesh.positions[0].data();
   const auto* indices = mesh.triangles[0].data();
   const float scale = meshopt_simplifyScale(positions, mesh.positions.size(), sizeof mesh.positions[0]);
-  std::vector<std::uint32_t> kept(3 * mesh.triangles.size());
+  const Mesh bare{mesh.positions, {}, {}, {}};  // normals and colours would not fit what is put right
   double asked = static_cast<double>(target_triangles);
   std::optional<Mesh> best;
   std::int64_t fewest = std::numeric_limits<std::int64_t>::max();
   for (int attempt = 0; attempt < kTries && fewest > 0; ++attempt) {
-    kept.resize(3 * mesh.triangles.size());
+    std::vector<std::array<std::uint32_t, 3>> kept(mesh.triangles.size());
     float relative = 0.0f;
-    kept.resize(meshopt_simplify(kept.data(), indices, kept.size(), positions, mesh.positions.size(), sizeof mesh.positions[0],
-                                 3 * static_cast<std::size_t>(asked), static_cast<float>(max_error) / scale, 0, &relative));
-    Mesh smaller = put_right(with_triangles(mesh, kept));
+    kept.resize(meshopt_simplify(kept[0].data(), indices, 3 * kept.size(), positions, mesh.positions.size(), sizeof mesh.positions[0],
+                                 3 * static_cast<std::size_t>(asked), static_cast<float>(max_error) / scale, 0, &relative) / 3);
+    Mesh smaller = put_right(with_triangles(bare, std::move(kept)));
     const MeshShape after = inspect_mesh(smaller);
     if (!is_sound(before) || (is_sound(after) && after.components == before.components)) {
       const std::int64_t crossings = untangle_mesh(smaller) ? 0 : count_self_intersections(smaller);

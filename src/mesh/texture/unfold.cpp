@@ -18,7 +18,6 @@ constexpr double kUsualShare = 0.6;
 constexpr std::uint32_t kGapInTexels = 3;
 
 constexpr int kTimesHalved = 3;
-constexpr std::uint32_t kUnused = 0xffffffff;
 
 /// Triangles of each part of the mesh, which is halved at the median along its longest side, three times. Charts do not cross parts, which are cut
 /// into charts in parallel; a mesh of one piece would keep one thread busy and the others waiting.
@@ -56,23 +55,15 @@ std::vector<std::vector<std::uint32_t>> parts_of(const Mesh& mesh) {
 
 /// A part as a mesh of its own: xatlas shares meshes out among its threads, and what is inside of one only where a thread happens to be free.
 void add_part(xatlas::Atlas* atlas, const Mesh& mesh, const std::vector<std::uint32_t>& part) {
-  std::vector<std::uint32_t> own(mesh.positions.size(), kUnused), indices;
-  std::vector<std::array<float, 3>> positions;
-  for (const std::uint32_t t : part) {
-    for (const std::uint32_t v : mesh.triangles[t]) {
-      if (own[v] == kUnused) {
-        own[v] = static_cast<std::uint32_t>(positions.size());
-        positions.push_back(mesh.positions[v]);
-      }
-      indices.push_back(own[v]);
-    }
-  }
+  std::vector<std::array<std::uint32_t, 3>> triangles;
+  for (const std::uint32_t t : part) triangles.push_back(mesh.triangles[t]);
+  const Mesh own = with_triangles(mesh, std::move(triangles));
   xatlas::MeshDecl given;
-  given.vertexPositionData = positions.data();
-  given.vertexPositionStride = sizeof positions[0];
-  given.vertexCount = static_cast<std::uint32_t>(positions.size());
-  given.indexData = indices.data();
-  given.indexCount = static_cast<std::uint32_t>(indices.size());
+  given.vertexPositionData = own.positions.data();
+  given.vertexPositionStride = sizeof own.positions[0];
+  given.vertexCount = static_cast<std::uint32_t>(own.positions.size());
+  given.indexData = own.triangles.data();
+  given.indexCount = static_cast<std::uint32_t>(3 * own.triangles.size());
   given.indexFormat = xatlas::IndexFormat::UInt32;
   const xatlas::AddMeshError added = xatlas::AddMesh(atlas, given);
   if (added != xatlas::AddMeshError::Success)

@@ -34,18 +34,7 @@ class BackwardPass {
   /// Hands on what the table gets from the tile.
   void contribute(const TableContributions<scalar>& table) const {
     copy_rows(tile_.place_, table.place);
-    V lowest = filled<V>(scalar(1)), highest{};
-    for (int c = 0; c < kTileColumns; c += kLanes<scalar>) {
-      const V z = in_cube(load(tile_.place_ + 2 * kTileColumns + c));
-      lowest = kernel::math::select(z < lowest, z, lowest);
-      highest = kernel::math::select(z > highest, z, highest);
-    }
-    table.heights[0] = lowest[0];
-    table.heights[1] = highest[0];
-    for (int lane = 1; lane < kLanes<scalar>; ++lane) {
-      table.heights[0] = lowest[lane] < table.heights[0] ? lowest[lane] : table.heights[0];
-      table.heights[1] = highest[lane] > table.heights[1] ? highest[lane] : table.heights[1];
-    }
+    find_heights(table.heights);
     hand_on_features(grad_features_, table.features, table.level_stride);
     if (!model_.analytic()) return;
     copy_rows(direction_, table.direction);
@@ -71,6 +60,22 @@ class BackwardPass {
  private:
   static void copy_rows(const scalar* from, scalar* to) {
     for (int i = 0; i < 3 * kTileColumns; i += kLanes<scalar>) store(to + i, load(from + i));
+  }
+
+  /// The lowest and the highest z of the tile, in the cube.
+  void find_heights(scalar* heights) const {
+    V lowest = filled<V>(scalar(1)), highest{};
+    for (int c = 0; c < kTileColumns; c += kLanes<scalar>) {
+      const V z = in_cube(load(tile_.place_ + 2 * kTileColumns + c));
+      lowest = kernel::math::select(z < lowest, z, lowest);
+      highest = kernel::math::select(z > highest, z, highest);
+    }
+    heights[0] = lowest[0];
+    heights[1] = highest[0];
+    for (int lane = 1; lane < kLanes<scalar>; ++lane) {
+      heights[0] = lowest[lane] < heights[0] ? lowest[lane] : heights[0];
+      heights[1] = highest[lane] > heights[1] ? highest[lane] : heights[1];
+    }
   }
 
   /// From [I, kTileColumns] to rows of each level.
