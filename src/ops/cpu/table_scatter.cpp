@@ -9,8 +9,6 @@
 namespace dreamfusion::ops::cpu {
 namespace {
 
-constexpr std::int64_t kPartsPerThread = 1;
-
 /// The heights between which about equally many points lie: parts + 1 of them, from 0 to 1. A sample of the points decides; what is
 /// added up does not depend on the cuts.
 template <class scalar>
@@ -64,10 +62,10 @@ template <class scalar>
 void add_to_table(const std::vector<kernel::GridLevel>& levels, std::int64_t features, const TableContributions<const scalar>& points,
                   scalar* grad_table) {
   const std::int64_t threads = at::get_num_threads();
-  const std::vector<double> cuts = equal_cuts(points, kPartsPerThread * threads);
+  const std::vector<double> cuts = equal_cuts(points, threads);
   std::vector<ScatterTask> tasks;
   for (std::size_t l = 0; l < levels.size(); ++l) {
-    // A part of a hashed level looks at all points again, one of a dense level mostly at its own.
+    // No more parts than threads: each looks at all points again, of a dense level at least at those whose tiles touch it.
     for (const RowRange& range : levels[l].hashed ? split_hashed(levels[l], threads) : split_dense(levels[l], cuts)) tasks.push_back({l, range});
   }
   for_tasks(static_cast<std::int64_t>(tasks.size()), [&](std::int64_t task) {
