@@ -54,14 +54,13 @@ at::Tensor run(InstructionSet set, NormalRule normals, std::int64_t features_per
   for (std::int64_t first = 0; first < kPoints; first += model.samples_per_tile())
     kernels.forward(model, data(x), first, std::min(first + model.samples_per_tile(), kPoints), answers, data(workspace));
   const std::int64_t per_tile = model.samples_per_tile(), tiles = (kPoints + per_tile - 1) / per_tile, columns = tiles * kTileColumns;
-  const at::Tensor place = at::zeros({tiles, 3, kTileColumns}, type), heights = at::zeros({tiles, 2}, type), features = at::zeros({2, columns, features_per_row}, type),
+  const at::Tensor place = at::zeros({tiles, 3, kTileColumns}, type), features = at::zeros({2, columns, features_per_row}, type),
                    direction = at::zeros({tiles, 3, kTileColumns}, type), reverse = at::zeros({2, columns, features_per_row}, type),
                    network = at::zeros({model.network_size()}, type), rows = at::zeros({layout.total_rows(), features_per_row}, type),
                    grad = random({kPoints, 3}, -1, 1, 7).to(kType);
   const bool analytic = normals == NormalRule::kAnalytic;
   const auto contributions = [&]<class Number>() {
     return TableContributions<Number>{.place = data(place),
-                                      .heights = data(heights),
                                       .features = data(features),
                                       .direction = analytic ? data(direction) : nullptr,
                                       .reverse = analytic ? data(reverse) : nullptr,

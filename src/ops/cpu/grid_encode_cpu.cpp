@@ -37,21 +37,15 @@ void with_feature_count(std::int64_t features, const Body& body) {
   }
 }
 
-/// Points [count, 3] as TableContributions::place and ::heights; the last point fills up its tile.
+/// Points [count, 3] as TableContributions::place; the last point fills up its tile.
 template <class scalar>
-void put_into_tiles(const scalar* x01, std::int64_t count, scalar* place, scalar* heights) {
+void put_into_tiles(const scalar* x01, std::int64_t count, scalar* place) {
   at::parallel_for(0, (count + kTileColumns - 1) / kTileColumns, kPointsPerTask / kTileColumns, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t tile = begin; tile < end; ++tile) {
-      scalar low = 1, high = 0;
       for (int column = 0; column < kTileColumns; ++column) {
         const scalar* x = x01 + 3 * std::min(tile * kTileColumns + column, count - 1);
         for (int axis = 0; axis < 3; ++axis) place[(3 * tile + axis) * kTileColumns + column] = x[axis];
-        const scalar z = x[2] > 0 ? std::min(x[2], scalar(1)) : scalar(0);
-        low = std::min(low, z);
-        high = std::max(high, z);
       }
-      heights[2 * tile] = low;
-      heights[2 * tile + 1] = high;
     }
   });
 }
@@ -86,10 +80,9 @@ at::Tensor grid_encode_backward_table(const at::Tensor& grad, const at::Tensor& 
   at::Tensor grad_table = at::zeros({layout.total_rows(), layout.features}, grad.options());
   AT_DISPATCH_FLOATING_TYPES(grad.scalar_type(), "grid_encode_backward_table", [&] {
     const std::int64_t tiles = (x01.size(0) + kTileColumns - 1) / kTileColumns;
-    const at::Tensor place = at::empty({tiles, 3, kTileColumns}, x01.options()), heights = at::empty({tiles, 2}, x01.options());
-    put_into_tiles(x01.const_data_ptr<scalar_t>(), x01.size(0), place.mutable_data_ptr<scalar_t>(), heights.mutable_data_ptr<scalar_t>());
+    const at::Tensor place = at::empty({tiles, 3, kTileColumns}, x01.options());
+    put_into_tiles(x01.const_data_ptr<scalar_t>(), x01.size(0), place.mutable_data_ptr<scalar_t>());
     const TableContributions<const scalar_t> points{.place = place.const_data_ptr<scalar_t>(),
-                                                    .heights = heights.const_data_ptr<scalar_t>(),
                                                     .features = grad.const_data_ptr<scalar_t>(),
                                                     .direction = nullptr,
                                                     .reverse = nullptr,

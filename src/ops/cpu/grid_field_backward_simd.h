@@ -34,7 +34,6 @@ class BackwardPass {
   /// Hands on what the table gets from the tile.
   void contribute(const TableContributions<scalar>& table) const {
     copy_rows(tile_.place_, table.place);
-    find_heights(table.heights);
     hand_on_features(grad_features_, table.features, table.level_stride);
     if (!model_.analytic()) return;
     copy_rows(direction_, table.direction);
@@ -60,22 +59,6 @@ class BackwardPass {
  private:
   static void copy_rows(const scalar* from, scalar* to) {
     for (int i = 0; i < 3 * kTileColumns; i += kLanes<scalar>) store(to + i, load(from + i));
-  }
-
-  /// The lowest and the highest z of the tile, in the cube.
-  void find_heights(scalar* heights) const {
-    V lowest = filled<V>(scalar(1)), highest{};
-    for (int c = 0; c < kTileColumns; c += kLanes<scalar>) {
-      const V z = in_cube(load(tile_.place_ + 2 * kTileColumns + c));
-      lowest = kernel::math::select(z < lowest, z, lowest);
-      highest = kernel::math::select(z > highest, z, highest);
-    }
-    heights[0] = lowest[0];
-    heights[1] = highest[0];
-    for (int lane = 1; lane < kLanes<scalar>; ++lane) {
-      heights[0] = lowest[lane] < heights[0] ? lowest[lane] : heights[0];
-      heights[1] = highest[lane] > heights[1] ? highest[lane] : heights[1];
-    }
   }
 
   /// From [I, kTileColumns] to rows of each level.
@@ -162,15 +145,12 @@ class BackwardPass {
   /// The slope along a direction is weight2₀ᵀ·M·W1·u with u the features' change along it and M which units are on: its gradient
   /// with respect to weight2₀ is M·W1·u, to W1 (M·weight2₀)·uᵀ, and to u what differentiate() has found.
   void grad_directional(scalar* sum1, scalar* sum2) {
-    TileCells<scalar, F> cells;
     TileTilts<scalar> tilts;
-    for (int l = 0; l < model_.level_count; ++l) {
-      cells.locate(tile_.place_, model_.levels[l]);
-      tilts.find(cells, direction_, model_.levels[l]);
-      read_level<scalar, F>(cells, model_.levels[l], model_.table,
-                            [&](const auto& level) { directional_slopes(level, tilts, change_ + l * F * kTileColumns); });
-    }
-    outer_product(tile_.gate_, model_.width, change_, model_.inputs, kTileColumns, sum1, static_cast<scalar*>(nullptr));
+    tile_.for_levels([&](int l, const auto& level) {
+      tilts.find(level.cells, direction_, model_.levels[l]);
+      directional_slopes(level, tilts, change_ + l * F * kTileColumns);
+    });
+    outer_product(tile_.gate_, model_.width, change_, model_.inputs, kTileColumns, sum1);
     product<scalar>({model_.weight1, model_.inputs, 1}, model_.width, model_.inputs, kTileColumns, change_, nullptr, grad_hidden_,
                     Gate<scalar>{tile_.hidden_});
     row_sums(grad_hidden_, model_.width, kTileColumns, sum2);

@@ -57,15 +57,13 @@ const scalar* data_or_null(const at::Tensor& tensor) {
 /// The contributions of one round to the table; points stay in their tiles.
 template <class scalar>
 struct Round {
-  Round(const GridFieldModel<scalar>& model, std::int64_t samples, const at::Tensor& like)
-      : level_stride_(tiles_of(model, samples) * kTileColumns * model.features), features_(model.features) {
+  Round(const GridFieldModel<scalar>& model, std::int64_t samples, const at::Tensor& like) {
     const std::int64_t tiles = tiles_of(model, samples);
     place_ = at::empty({tiles, 3, kTileColumns}, like.options());
-    heights_ = at::empty({tiles, 2}, like.options());
-    rows_ = at::empty({model.level_count, tiles * kTileColumns, model.features}, like.options());
+    features_ = at::empty({model.level_count, tiles * kTileColumns, model.features}, like.options());
     if (!model.analytic()) return;
     direction_ = at::empty(place_.sizes(), like.options());
-    reverse_ = at::empty(rows_.sizes(), like.options());
+    reverse_ = at::empty(features_.sizes(), like.options());
   }
 
   static std::int64_t tiles_of(const GridFieldModel<scalar>& model, std::int64_t samples) {
@@ -76,18 +74,16 @@ struct Round {
   TableContributions<Number> contributions(std::int64_t tiles) const {
     const auto data = [](const at::Tensor& tensor) -> Number* { return tensor.defined() ? tensor.mutable_data_ptr<scalar>() : nullptr; };
     return {.place = data(place_),
-            .heights = data(heights_),
-            .features = data(rows_),
+            .features = data(features_),
             .direction = data(direction_),
             .reverse = data(reverse_),
-            .level_stride = level_stride_,
-            .point_stride = features_,
+            .level_stride = features_.stride(0),
+            .point_stride = features_.stride(1),
             .count = tiles * kTileColumns};
   }
 
  private:
-  std::int64_t level_stride_, features_;
-  at::Tensor place_, heights_, rows_, direction_, reverse_;
+  at::Tensor place_, features_, direction_, reverse_;
 };
 
 template <class scalar>

@@ -42,7 +42,6 @@ struct GridFieldGradients {
 template <class Number>
 struct TableContributions {
   Number* place;      // [tiles, 3, kTileColumns] in the grid's cube
-  Number* heights;    // [tiles, 2] the lowest and the highest z of each tile, in the cube
   Number* features;   // ∂L/∂features: those of point i in level l are at l·level_stride + i·point_stride
   Number* direction;  // [tiles, 3, kTileColumns] the direction along which …
   Number* reverse;    // … this, placed as `features`, acts: row += (∇weight·direction)·reverse as well; null: nothing does
@@ -60,7 +59,6 @@ struct TableContributions {
   TableContributions from_tile(std::int64_t tile) const {
     TableContributions rest = *this;
     rest.place += tile * 3 * kTileColumns;
-    rest.heights += tile * 2;
     rest.features += tile * kTileColumns * point_stride;
     if (reverse != nullptr) {
       rest.direction += tile * 3 * kTileColumns;

@@ -75,6 +75,18 @@ class Tile {
     if (model_.analytic()) differentiate();
   }
 
+  /// Calls body(l, LevelReader) for each level.
+  template <class Body>
+  DREAMFUSION_INLINE void for_levels(const Body& body) const {
+    TileCells<scalar, F> cells;
+    for (int l = 0; l < model_.level_count; ++l) {
+      const kernel::GridLevel& level = model_.levels[l];
+      cells.locate(place_, level);
+      if (level.hashed) body(l, LevelReader<scalar, F, true>(cells, level, model_.table));
+      else body(l, LevelReader<scalar, F, false>(cells, level, model_.table));
+    }
+  }
+
   /// What a vector of columns says about the density.
   struct Density {
     SpherePoint<V> point;
@@ -150,30 +162,20 @@ class Tile {
   }
 
   void encode() {
-    TileCells<scalar, F> cells;
-    for (int l = 0; l < model_.level_count; ++l) {
-      cells.locate(place_, model_.levels[l]);
-      read_level<scalar, F>(cells, model_.levels[l], model_.table, [&](const auto& level) { encode_columns(level, features_ + l * F * kTileColumns); });
-    }
+    for_levels([&](int l, const auto& level) { encode_columns(level, features_ + l * F * kTileColumns); });
   }
 
   /// Backwards through the network, from the raw density to the features, and on to the place.
   void differentiate() {
+    const Gate<scalar> gate{hidden_};
     for (int j = 0; j < model_.width; ++j) {
-      for (int c = 0; c < kTileColumns; c += kLanes<scalar>) {
-        const V open = filled<V>(model_.weight2[j]);
-        store(gate_ + j * kTileColumns + c, kernel::math::select(load(hidden_ + j * kTileColumns + c) > scalar(0), open, V{}));
-      }
+      for (int at = j * kTileColumns; at < (j + 1) * kTileColumns; at += kLanes<scalar>) store(gate_ + at, gate(filled<V>(model_.weight2[j]), at));
     }
     product<scalar>({model_.weight1, 1, model_.inputs}, model_.inputs, model_.width, kTileColumns, gate_, nullptr, reverse_);
     for (int i = 0; i < 3 * kTileColumns; ++i) slope_[i] = 0;
-    TileCells<scalar, F> cells;
-    for (int l = 0; l < model_.level_count; ++l) {
-      cells.locate(place_, model_.levels[l]);
-      const auto scale = static_cast<scalar>(model_.levels[l].resolution - 1);
-      read_level<scalar, F>(cells, model_.levels[l], model_.table,
-                            [&](const auto& level) { add_place_gradient(level, scale, reverse_ + l * F * kTileColumns, slope_); });
-    }
+    for_levels([&](int l, const auto& level) {
+      add_place_gradient(level, static_cast<scalar>(model_.levels[l].resolution - 1), reverse_ + l * F * kTileColumns, slope_);
+    });
   }
 };
 

@@ -18,7 +18,7 @@ std::vector<double> equal_cuts(const TableContributions<const scalar>& points, s
   std::int64_t total = 0;
   for (std::int64_t i = 0; i < points.count; i += kEvery) {
     const scalar z = points.place[(i / kTileColumns * 3 + 2) * kTileColumns + i % kTileColumns];
-    ++counts[static_cast<std::size_t>(z > 0 ? std::min(z * kBins, scalar(kBins - 1)) : scalar(0))];
+    ++counts[static_cast<std::size_t>(kernel::locate(z, kBins + 1).base)];
     ++total;
   }
   std::vector<double> cuts{0.0};
@@ -38,7 +38,7 @@ std::vector<RowRange> split_dense(const kernel::GridLevel& level, const std::vec
   std::vector<RowRange> ranges;
   std::int64_t first = 0;
   for (std::size_t part = 1; part < cuts.size(); ++part) {
-    const auto last = part + 1 == cuts.size() ? level.resolution : static_cast<std::int64_t>(cuts[part] * static_cast<double>(level.resolution - 1)) + 1;
+    const auto last = part + 1 == cuts.size() ? level.resolution : kernel::locate(cuts[part], level.resolution).base + 1;
     if (last > first) ranges.push_back({first * plane, last * plane});
     first = std::max(first, last);
   }

@@ -37,12 +37,23 @@ class Shares {
   Pair flat_, tilted_;  // times the weights along x; the latter times how the others change
 };
 
-/// Whether a tile may touch planes of the range.
+/// Whether the points between the lowest and the highest of a tile touch planes of the range.
+/// @param z  [kTileColumns]
 template <class scalar>
-DREAMFUSION_INLINE bool touches(const scalar* heights, const kernel::GridLevel& level, const RowRange& range) {
+bool touches(const scalar* z, const kernel::GridLevel& level, const RowRange& range) {
+  Vector<scalar> lowest = in_cube(load(z)), highest = lowest;
+  for (int c = kLanes<scalar>; c < kTileColumns; c += kLanes<scalar>) {
+    const Vector<scalar> here = in_cube(load(z + c));
+    lowest = kernel::math::select(here < lowest, here, lowest);
+    highest = kernel::math::select(here > highest, here, highest);
+  }
+  scalar low = lowest[0], high = highest[0];
+  for (int lane = 1; lane < kLanes<scalar>; ++lane) {
+    low = lowest[lane] < low ? lowest[lane] : low;
+    high = highest[lane] > high ? highest[lane] : high;
+  }
   const std::int64_t plane = level.resolution * level.resolution;
-  return kernel::locate(heights[0], level.resolution).base * plane < range.last &&
-         (kernel::locate(heights[1], level.resolution).base + 2) * plane > range.first;
+  return kernel::locate(low, level.resolution).base * plane < range.last && (kernel::locate(high, level.resolution).base + 2) * plane > range.first;
 }
 
 /// row += values, of a row or a pair of them.
@@ -61,8 +72,9 @@ void scatter_columns(const kernel::GridLevel& level, const RowRange& range, cons
   TileCells<scalar, F> cells;
   TileTilts<scalar> tilts;
   for (std::int64_t tile = 0; tile * kTileColumns < points.count; ++tile) {
-    if (!kHashed && !touches(points.heights + 2 * tile, level, range)) continue;
-    cells.locate(points.place + 3 * kTileColumns * tile, level);
+    const scalar* place = points.place + 3 * kTileColumns * tile;
+    if (!kHashed && !touches(place + 2 * kTileColumns, level, range)) continue;
+    cells.locate(place, level);
     if constexpr (kDirectional) tilts.find(cells, points.direction + 3 * kTileColumns * tile, level);
     const std::int64_t rest = points.count - tile * kTileColumns, columns = rest < kTileColumns ? rest : kTileColumns;
     const std::int64_t stride = points.point_stride;  // a copy: the rows that are stored could be taken for the struct

@@ -34,7 +34,7 @@ struct TileCells {
       for (int axis = 0; axis < 3; ++axis) {
         const V position = in_cube(load(place + axis * kTileColumns + c)) * static_cast<scalar>(level.resolution - 1);
         base[axis] = __builtin_convertvector(position, IntV);
-        base[axis] = base[axis] > last ? IntV{} + last : base[axis];
+        base[axis] = base[axis] > last ? filled<IntV>(last) : base[axis];
         const V fraction = position - __builtin_convertvector(base[axis], V);
         store(weight[axis][0] + c, scalar(1) - fraction);
         store(weight[axis][1] + c, fraction);

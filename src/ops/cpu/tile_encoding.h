@@ -102,12 +102,5 @@ void directional_slopes(const LevelReader<scalar, F, kHashed>& level, const Tile
   }
 }
 
-/// Calls body(LevelReader) for the kind of the level.
-template <class scalar, int F, class Body>
-DREAMFUSION_INLINE void read_level(const TileCells<scalar, F>& cells, const kernel::GridLevel& level, const scalar* table, const Body& body) {
-  if (level.hashed) body(LevelReader<scalar, F, true>(cells, level, table));
-  else body(LevelReader<scalar, F, false>(cells, level, table));
-}
-
 }  // namespace
 }  // namespace dreamfusion::ops::cpu

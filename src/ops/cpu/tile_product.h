@@ -135,7 +135,7 @@ DREAMFUSION_INLINE void outer_rows(const scalar* a, const scalar* b, int inner, 
 
 /// sums [M, K] of vectors += A [M, columns]·B [K, columns]ᵀ and row_sums [M] of vectors += those of A; null: without.
 template <class scalar>
-void outer_product(const scalar* a, int rows, const scalar* b, int inner, int columns, scalar* sums, scalar* row_sums) {
+void outer_product(const scalar* a, int rows, const scalar* b, int inner, int columns, scalar* sums, scalar* row_sums = nullptr) {
   const auto row = [&](int m) { return row_sums == nullptr ? nullptr : row_sums + m * kLanes<scalar>; };
   int m = 0;
   for (; m + 4 <= rows; m += 4) outer_rows<4>(a + m * kTileColumns, b, inner, columns, sums + m * inner * kLanes<scalar>, row(m));
